@@ -1,0 +1,1 @@
+"""CDN hooks: request checks and cache in the CDN worker, before the model."""

@@ -1,0 +1,1 @@
+"""Compiler: one ONNX model in, one measured variant per hardware profile out."""

@@ -1,0 +1,1 @@
+"""Edge agent: pulls, verifies, re-proves, serves, caches, reports."""

@@ -1,0 +1,1 @@
+"""Contract core: formats, digests, signatures and verification shared by every other part."""

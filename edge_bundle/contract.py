@@ -1,0 +1,147 @@
+"""The contract: what callers may rely on. Written by the model's owner, signed into the bundle, enforced by the agent.
+
+These Structs are the single definition: they give parsing, strict errors with the path of the key, and JSON Schema.
+Parsing of ``contract.toml`` is in ``contract_file.py``.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated, TypeAlias
+
+import msgspec
+
+from edge_bundle.tensor import DType, Shape, TensorName, TensorSpec
+
+CONTRACT_SCHEMA = 1
+
+Fraction: TypeAlias = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+PositiveFloat: TypeAlias = Annotated[float, msgspec.Meta(gt=0.0)]
+ModelName: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+VersionText: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})\.(0|[1-9]\d{0,8})$")]
+
+
+class OnViolation(enum.StrEnum):
+    """What the agent does with a value outside ``[minimum, maximum]`` (NaN is always a violation unless allowed)."""
+
+    REJECT = "reject"
+    CLIP = "clip"
+    FLAG = "flag"
+
+
+class TensorRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One tensor of the contract: its spec and the range its elements keep."""
+
+    name: TensorName
+    dtype: DType
+    shape: Shape
+    minimum: float | None = None
+    maximum: float | None = None
+    allow_nan: bool = False
+    on_violation: OnViolation = OnViolation.REJECT
+
+    @property
+    def spec(self) -> TensorSpec:
+        """The name, dtype and shape alone."""
+        return TensorSpec(name=self.name, dtype=self.dtype, shape=self.shape)
+
+    @property
+    def has_range(self) -> bool:
+        """Whether element values need to be looked at."""
+        return self.minimum is not None or self.maximum is not None or (self.dtype.is_float and not self.allow_nan)
+
+
+class Metric(enum.StrEnum):
+    """How accuracy is measured on the evaluation set."""
+
+    TOP1 = "top1"
+
+
+class AccuracyTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Accuracy as fractions of 1: at least ``minimum``, and at most ``max_drop`` below the fp32 reference."""
+
+    metric: Metric = Metric.TOP1
+    output: TensorName
+    minimum: Fraction = 0.0
+    max_drop: Fraction = 0.005
+
+
+class LatencyTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Engine latency of a batch of one on the profile's own device, in milliseconds."""
+
+    p99_ms: PositiveFloat
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Bounds on one request."""
+
+    max_batch: Annotated[int, msgspec.Meta(ge=1, le=4096)] = 64
+    max_body_bytes: Annotated[int, msgspec.Meta(ge=1024, le=1 << 30)] = 16 << 20
+
+
+class Reuse(enum.StrEnum):
+    """Who may reuse a ``host-exact`` answer. ``portable-exact`` answers may be reused anywhere in any case."""
+
+    NODE = "node"
+    CDN = "cdn"
+
+
+class CachePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The deterministic output cache. ``approximate`` variants are cached only if ``allow_approximate``."""
+
+    enabled: bool = True
+    ttl_s: PositiveFloat = 3600.0
+    max_entries: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] = 10_000
+    reuse: Reuse = Reuse.NODE
+    allow_approximate: bool = False
+
+
+class FallbackStep(enum.StrEnum):
+    """Where to go when the variant in use fails."""
+
+    PREVIOUS = "previous"
+
+
+class Fallback(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Steps tried in order when a variant cannot be activated or its engine fails."""
+
+    chain: tuple[FallbackStep, ...] = (FallbackStep.PREVIOUS,)
+
+
+class Privacy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """``sensitive`` inputs and outputs are never written to disk or telemetry."""
+
+    sensitive: bool = False
+
+
+class Lifecycle(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Time bounds of a release on a node."""
+
+    probation_s: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
+
+
+class GoldenTolerance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How far a device may differ from the golden outputs: ``|got - want| <= atol + rtol * |want|``."""
+
+    atol: Annotated[float, msgspec.Meta(ge=0.0)] = 1e-3
+    rtol: Annotated[float, msgspec.Meta(ge=0.0)] = 1e-3
+
+
+class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The whole contract of one model version."""
+
+    schema: Annotated[int, msgspec.Meta(ge=CONTRACT_SCHEMA, le=CONTRACT_SCHEMA)]
+    name: ModelName
+    version: VersionText
+    owner: Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+    description: Annotated[str, msgspec.Meta(max_length=2000)] = ""
+    inputs: Annotated[tuple[TensorRule, ...], msgspec.Meta(min_length=1, max_length=64)]
+    outputs: Annotated[tuple[TensorRule, ...], msgspec.Meta(min_length=1, max_length=64)]
+    accuracy: AccuracyTarget
+    latency: LatencyTarget | None = None
+    limits: Limits = Limits()
+    cache: CachePolicy = CachePolicy()
+    fallback: Fallback = Fallback()
+    privacy: Privacy = Privacy()
+    lifecycle: Lifecycle = Lifecycle()
+    golden: GoldenTolerance = GoldenTolerance()

@@ -1,0 +1,74 @@
+"""DDSketch: quantiles with a relative error bound (Masson, Rim, Lee: "DDSketch", PVLDB 12(12), 2019).
+
+Own code because the sketch is a wire format: the agent fills it, the hub merges it, both need the same plain fields.
+"""
+
+from __future__ import annotations
+
+import math
+
+import msgspec
+
+RELATIVE_ERROR = 0.01
+"""Every quantile is within 1 % of a true sample value."""
+
+MAX_BINS = 2048
+"""Bins kept; 2048 at 1 % spans more than 17 decades, so the collapse of the lowest bins is a guard, not a habit."""
+
+_GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
+_LOG_GAMMA = math.log(_GAMMA)
+
+
+class Sketch(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Counts of positive values in bins ``(gamma^(i-1), gamma^i]``; values <= 0 are counted in ``zeros``."""
+
+    bins: dict[int, int] = msgspec.field(default_factory=dict)
+    zeros: int = 0
+    count: int = 0
+    total: float = 0.0
+    smallest: float = math.inf
+    largest: float = -math.inf
+
+    def add(self, value: float) -> None:
+        """Count one finite value."""
+        self.count += 1
+        self.total += value
+        self.smallest = min(self.smallest, value)
+        self.largest = max(self.largest, value)
+        if value <= 0:
+            self.zeros += 1
+            return
+        index = math.ceil(math.log(value) / _LOG_GAMMA)
+        self.bins[index] = self.bins.get(index, 0) + 1
+        if len(self.bins) > MAX_BINS:
+            self._collapse()
+
+    def merge(self, other: Sketch) -> None:
+        """Add the counts of another sketch; the result equals one sketch fed with both streams."""
+        for index, n in other.bins.items():
+            self.bins[index] = self.bins.get(index, 0) + n
+        self.zeros += other.zeros
+        self.count += other.count
+        self.total += other.total
+        self.smallest = min(self.smallest, other.smallest)
+        self.largest = max(self.largest, other.largest)
+        while len(self.bins) > MAX_BINS:
+            self._collapse()
+
+    def quantile(self, q: float) -> float:
+        """The value at rank ``q * (count - 1)``, within ``RELATIVE_ERROR``; NaN when empty."""
+        if self.count == 0:
+            return math.nan
+        rank = q * (self.count - 1)
+        seen = self.zeros
+        if seen > rank:
+            return 0.0
+        for index in sorted(self.bins):
+            seen += self.bins[index]
+            if seen > rank:
+                return float(2 * _GAMMA**index / (_GAMMA + 1))
+        return self.largest
+
+    def _collapse(self) -> None:
+        low, second = sorted(self.bins)[:2]
+        self.bins[second] += self.bins.pop(low)

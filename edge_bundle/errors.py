@@ -1,0 +1,248 @@
+"""The error tree: one root, a subclass for each decision a caller takes.
+
+Errors carry data as attributes; the sentence is built in ``__str__`` ("expected X, got Y", naming the file, node
+or key); ``advice`` says what to do next and is kept apart from what happened.
+"""
+
+from __future__ import annotations
+
+
+class SkerryError(Exception):
+    """Root of every error that Skerry raises on purpose."""
+
+    def __init__(self, *, advice: str = "") -> None:
+        super().__init__()
+        self.advice = advice
+
+    @property
+    def name(self) -> str:
+        """Stable name of the refusal, as shown to people and stored in audit events."""
+        return type(self).__name__
+
+
+class InvalidInputError(SkerryError):
+    """A file or option that a person wrote is wrong; they can mend it."""
+
+    def __init__(self, *, file: str, key: str = "", expected: str, got: str, advice: str = "") -> None:
+        super().__init__(advice=advice)
+        self.file, self.key, self.expected, self.got = file, key, expected, got
+
+    def __str__(self) -> str:
+        where = f"{self.file}: {self.key}" if self.key else self.file
+        return f"{where}: expected {self.expected}, got {self.got}"
+
+
+class FormatError(SkerryError):
+    """Bytes that a machine wrote do not follow their format."""
+
+    def __init__(self, *, what: str, expected: str, got: str, advice: str = "") -> None:
+        super().__init__(advice=advice)
+        self.what, self.expected, self.got = what, expected, got
+
+    def __str__(self) -> str:
+        return f"{self.what}: expected {self.expected}, got {self.got}"
+
+
+class LimitExceededError(SkerryError):
+    """A size, count, depth, ratio or time went over its named limit."""
+
+    def __init__(self, *, what: str, limit: float, got: float, unit: str, advice: str = "") -> None:
+        super().__init__(advice=advice)
+        self.what, self.limit, self.got, self.unit = what, limit, got, unit
+
+    def __str__(self) -> str:
+        return f"{self.what}: expected at most {self.limit} {self.unit}, got {self.got}"
+
+
+class VerificationError(SkerryError):
+    """Root of every refusal of untrusted material. Never retried with the same bytes."""
+
+
+class DigestMismatchError(VerificationError):
+    """Content is not what its digest or length promised."""
+
+    def __init__(self, *, subject: str, expected: str, got: str, advice: str = "") -> None:
+        super().__init__(advice=advice or "the copy is damaged or was tampered with; fetch it again")
+        self.subject, self.expected, self.got = subject, expected, got
+
+    def __str__(self) -> str:
+        return f"{self.subject}: expected {self.expected}, got {self.got}"
+
+
+class SignatureError(VerificationError):
+    """Fewer valid signatures by trusted keys than the threshold asks for."""
+
+    def __init__(self, *, subject: str, threshold: int, valid: int, unknown_keyids: tuple[str, ...] = ()) -> None:
+        super().__init__(advice="pin the signer's public key, or have the model's owners sign the bundle")
+        self.subject, self.threshold, self.valid, self.unknown_keyids = subject, threshold, valid, unknown_keyids
+
+    def __str__(self) -> str:
+        unknown = ", ".join(k[:12] for k in self.unknown_keyids)
+        tail = f" (signed by unknown keys: {unknown})" if unknown else ""
+        return f"{self.subject}: expected {self.threshold} valid signatures by trusted keys, got {self.valid}{tail}"
+
+
+class SubjectMismatchError(VerificationError):
+    """A valid signature, but over something else than what was offered (mix-and-match)."""
+
+    def __init__(self, *, subject: str, expected: str, got: str) -> None:
+        super().__init__(advice="the parts come from different releases; fetch the whole bundle again")
+        self.subject, self.expected, self.got = subject, expected, got
+
+    def __str__(self) -> str:
+        return f"{self.subject}: expected {self.expected}, got {self.got}"
+
+
+class RollbackError(VerificationError):
+    """Something older than what is already trusted was offered."""
+
+    def __init__(self, *, subject: str, at_least: str, got: str) -> None:
+        super().__init__(advice="to go back on purpose, publish the old bundle under a higher version")
+        self.subject, self.at_least, self.got = subject, at_least, got
+
+    def __str__(self) -> str:
+        return f"{self.subject}: expected version {self.at_least} or newer, got {self.got}"
+
+
+class ExpiredMetadataError(VerificationError):
+    """Trust metadata is past its expiry: the mirror may be frozen, or this node's clock is wrong."""
+
+    def __init__(self, *, subject: str, detail: str) -> None:
+        super().__init__(advice="check this machine's clock and whether the hub still signs its timestamp")
+        self.subject, self.detail = subject, detail
+
+    def __str__(self) -> str:
+        return f"{self.subject}: expected unexpired metadata, got {self.detail}"
+
+
+class UntrustedMetadataError(VerificationError):
+    """Trust metadata is unsigned, malformed, mixed, or names no such target."""
+
+    def __init__(self, *, subject: str, detail: str) -> None:
+        super().__init__(
+            advice="the hub or a mirror on the way serves metadata that the pinned root does not vouch for"
+        )
+        self.subject, self.detail = subject, detail
+
+    def __str__(self) -> str:
+        return f"{self.subject}: expected metadata signed under the pinned root, got {self.detail}"
+
+
+class ContractViolationError(SkerryError):
+    """A request or an answer breaks the contract's tensor rules."""
+
+    def __init__(self, *, where: str, tensor: str, rule: str, expected: str, got: str) -> None:
+        super().__init__()
+        self.where, self.tensor, self.rule, self.expected, self.got = where, tensor, rule, expected, got
+
+    def __str__(self) -> str:
+        return f"{self.where} {self.tensor!r} breaks {self.rule}: expected {self.expected}, got {self.got}"
+
+
+class ContractNotMetError(SkerryError):
+    """A compiled variant does not reach what the contract promises."""
+
+    def __init__(self, *, profile: str, rule: str, expected: str, got: str, advice: str = "") -> None:
+        super().__init__(advice=advice)
+        self.profile, self.rule, self.expected, self.got = profile, rule, expected, got
+
+    def __str__(self) -> str:
+        return f"profile {self.profile}: {self.rule}: expected {self.expected}, got {self.got}"
+
+
+class CompileError(SkerryError):
+    """A pass cannot handle this model; names the pass, the operator and the node."""
+
+    def __init__(self, *, stage: str, detail: str, node: str = "", operator: str = "", advice: str = "") -> None:
+        super().__init__(advice=advice)
+        self.stage, self.detail, self.node, self.operator = stage, detail, node, operator
+
+    def __str__(self) -> str:
+        where = f" at node {self.node!r} ({self.operator})" if self.node or self.operator else ""
+        return f"pass {self.stage}{where}: {self.detail}"
+
+
+class EngineError(SkerryError):
+    """A runtime failed to load or run a variant."""
+
+    def __init__(self, *, runtime: str, detail: str, advice: str = "") -> None:
+        super().__init__(advice=advice)
+        self.runtime, self.detail = runtime, detail
+
+    def __str__(self) -> str:
+        return f"runtime {self.runtime}: {self.detail}"
+
+
+class RuntimeMissingError(EngineError):
+    """The runtime's Python package is not installed here."""
+
+    def __init__(self, *, runtime: str, extra: str) -> None:
+        super().__init__(runtime=runtime, detail="not installed", advice=f"pip install 'skerry[{extra}]'")
+        self.extra = extra
+
+
+class GoldenMismatchError(EngineError):
+    """The variant does not reproduce its golden vectors on this device; it must not be activated."""
+
+    def __init__(self, *, runtime: str, vector: int, tensor: str, expected: str, got: str) -> None:
+        super().__init__(
+            runtime=runtime,
+            detail=f"golden vector {vector}, output {tensor!r}: expected {expected}, got {got}",
+            advice="the device, its driver or its runtime version differs from what the proof was made on",
+        )
+        self.vector, self.tensor, self.expected, self.got = vector, tensor, expected, got
+
+
+class UnavailableError(SkerryError):
+    """The other side cannot be reached or asks for patience; the same call may work later."""
+
+    def __init__(self, *, what: str, detail: str, advice: str = "") -> None:
+        super().__init__(advice=advice)
+        self.what, self.detail = what, detail
+
+    def __str__(self) -> str:
+        return f"{self.what} is unavailable: {self.detail}"
+
+
+class RefusedError(SkerryError):
+    """The other side understood and said no (credentials, role, or policy)."""
+
+    def __init__(self, *, what: str, detail: str, advice: str = "") -> None:
+        super().__init__(advice=advice)
+        self.what, self.detail = what, detail
+
+    def __str__(self) -> str:
+        return f"{self.what} was refused: {self.detail}"
+
+
+class NotFoundError(SkerryError):
+    """The named thing does not exist."""
+
+    def __init__(self, *, what: str, name: str, advice: str = "") -> None:
+        super().__init__(advice=advice)
+        self.what, self.thing = what, name
+
+    def __str__(self) -> str:
+        return f"no {self.what} named {self.thing!r}"
+
+
+class ConflictError(SkerryError):
+    """The request contradicts what already exists (a release is never changed, only retired)."""
+
+    def __init__(self, *, what: str, expected: str, got: str, advice: str = "") -> None:
+        super().__init__(advice=advice)
+        self.what, self.expected, self.got = what, expected, got
+
+    def __str__(self) -> str:
+        return f"{self.what}: expected {self.expected}, got {self.got}"
+
+
+class AlreadyClosedError(SkerryError):
+    """A resource was used after ``close()``."""
+
+    def __init__(self, *, what: str) -> None:
+        super().__init__()
+        self.what = what
+
+    def __str__(self) -> str:
+        return f"{self.what} is already closed"

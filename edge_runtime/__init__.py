@@ -1,0 +1,1 @@
+"""Engines: load a variant, run tensors; used to prove and to serve."""

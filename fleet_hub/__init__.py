@@ -1,0 +1,1 @@
+"""Fleet hub: registry, update trust, rollouts, telemetry, audit."""

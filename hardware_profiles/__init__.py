@@ -1,0 +1,1 @@
+"""Hardware profiles: schema, loader, and detection of this machine."""

@@ -1,0 +1,1 @@
+"""TUF keys on PyNaCl: what agent and hub share of update trust."""
