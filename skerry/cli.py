@@ -1,0 +1,54 @@
+"""The root of the command line: the table of verbs and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Sequence
+
+import click
+
+from skerry.exit_codes import MEANINGS, ExitCode
+from skerry.failures import report
+from skerry.verb import Invocation, LazyGroup, verbose_option
+
+VERBS = {
+    "compile": "skerry.commands.compile:compile_",
+    "inspect": "skerry.commands.inspect:inspect",
+    "verify": "skerry.commands.verify:verify",
+    "keys": "skerry.commands.keys:keys",
+    "profile": "skerry.commands.profile:profile",
+    "hub": "skerry.commands.hub:hub",
+    "release": "skerry.commands.release:release",
+    "rollout": "skerry.commands.rollout:rollout",
+    "nodes": "skerry.commands.nodes:nodes",
+    "running": "skerry.commands.running:running",
+    "agent": "skerry.commands.agent:agent",
+    "hook": "skerry.commands.hook:hook",
+    "demo": "skerry.commands.demo:demo",
+    "completion": "skerry.commands.completion:completion",
+}
+
+EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code.value:>3}  {text}" for code, text in MEANINGS.items())
+
+
+@click.group(
+    name="skerry", cls=LazyGroup, verbs=VERBS, epilog=EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)  # fmt: skip
+@click.version_option(importlib.metadata.version("skerry"), prog_name="skerry")
+@verbose_option
+def cli() -> None:
+    """One trained ONNX model, proven and signed, on every kind of edge machine."""
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code; every error ends in one line on stderr."""
+    invocation = Invocation()
+    try:
+        code = cli.main(arguments, prog_name="skerry", standalone_mode=False, obj=invocation)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("skerry: interrupted", err=True)
+        return ExitCode.INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the root of the program: nothing may end in a bare trace
+        return report(error, verbose=invocation.verbose)
+    return code if isinstance(code, int) else ExitCode.OK

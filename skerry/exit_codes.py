@@ -1,0 +1,71 @@
+"""Exit codes: one table from the error tree, so that scripts can act on what went wrong."""
+
+from __future__ import annotations
+
+import enum
+import errno
+
+from edge_bundle.errors import (
+    ContractNotMetError,
+    EngineError,
+    GoldenMismatchError,
+    RefusedError,
+    SkerryError,
+    UnavailableError,
+    VerificationError,
+)
+
+
+class ExitCode(enum.IntEnum):
+    """What the process ends with; 2 and 130 are the shell's own conventions, 70 is EX_SOFTWARE of sysexits.h."""
+
+    OK = 0
+    CHECK_FAILED = 1
+    USAGE = 2
+    BAD_INPUT = 3
+    REFUSED = 4
+    UNAVAILABLE = 5
+    CONTRACT_NOT_MET = 6
+    INTERNAL = 70
+    INTERRUPTED = 130
+
+
+MEANINGS = {
+    ExitCode.OK: "done",
+    ExitCode.CHECK_FAILED: "a check that was asked for came out negative",
+    ExitCode.USAGE: "the command line is wrong",
+    ExitCode.BAD_INPUT: "a file, model or name given is wrong or missing",
+    ExitCode.REFUSED: "verification or permission was refused",
+    ExitCode.UNAVAILABLE: "a hub, port, disk or runtime is unavailable; the same call may work later",
+    ExitCode.CONTRACT_NOT_MET: "a compiled variant does not keep the contract",
+    ExitCode.INTERNAL: "a fault of Skerry itself",
+    ExitCode.INTERRUPTED: "interrupted",
+}
+
+_BY_ERROR: dict[type[BaseException], ExitCode] = {
+    VerificationError: ExitCode.REFUSED,
+    RefusedError: ExitCode.REFUSED,
+    UnavailableError: ExitCode.UNAVAILABLE,
+    ContractNotMetError: ExitCode.CONTRACT_NOT_MET,
+    GoldenMismatchError: ExitCode.CHECK_FAILED,
+    EngineError: ExitCode.UNAVAILABLE,
+    SkerryError: ExitCode.BAD_INPUT,
+    TimeoutError: ExitCode.UNAVAILABLE,
+    ConnectionError: ExitCode.UNAVAILABLE,
+    KeyboardInterrupt: ExitCode.INTERRUPTED,
+}
+
+_BUSY = frozenset({errno.EADDRINUSE, errno.ENOSPC, errno.EDQUOT, errno.EHOSTUNREACH, errno.ENETUNREACH})
+_BAD_PATH = frozenset({errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EEXIST})
+
+
+def exit_code_of(error: BaseException) -> ExitCode:
+    """The code for an error: the entry of its nearest ancestor, or the kind of operating system error."""
+    for ancestor in type(error).__mro__:
+        if ancestor in _BY_ERROR:
+            return _BY_ERROR[ancestor]
+    if isinstance(error, OSError) and error.errno in _BUSY:
+        return ExitCode.UNAVAILABLE
+    if isinstance(error, OSError) and error.errno in _BAD_PATH:
+        return ExitCode.BAD_INPUT
+    return ExitCode.INTERNAL

@@ -1,0 +1,56 @@
+"""What commands print: canonical JSON for machines, tables for people."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+PIPE_WIDTH = 160
+"""Columns when the output is not a terminal: wide enough that digests and names are not folded."""
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console on stdout (or stderr) that is plain and wide when it is not a terminal."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else PIPE_WIDTH)
+
+
+def emit(value: object, *, as_json: bool, render: Callable[[], RenderableType]) -> None:
+    """Print a result: ``value`` as canonical JSON, or else what ``render`` makes of it."""
+    if as_json:
+        from edge_bundle.canonical import dumps
+
+        click.echo(dumps(value).decode())
+    else:
+        console().print(render())
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> RenderableType:
+    """A plain table; columns whose name ends in ``#`` are aligned to the right."""
+    from rich import box
+    from rich.table import Table
+
+    result = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
+    for column in columns:
+        result.add_column(column.rstrip("#"), justify="right" if column.endswith("#") else "left", overflow="fold")
+    for row in rows:
+        result.add_row(*("" if cell is None else str(cell) for cell in row))
+    return result
+
+
+def facts(title: str, rows: Iterable[tuple[str, object]]) -> RenderableType:
+    """Two columns of names and values."""
+    return table(title, ("", ""), rows)
+
+
+def short(digest: str) -> str:
+    """A digest for tables: its first twelve hexadecimal digits."""
+    return digest.removeprefix("sha256:")[:12]
