@@ -204,6 +204,17 @@ class UnavailableError(SkerryError):
         return f"{self.what} is unavailable: {self.detail}"
 
 
+class ClockError(SkerryError):
+    """This machine's clock cannot be right, so that no expiry can be judged; what runs keeps running."""
+
+    def __init__(self, *, expected: str, got: str) -> None:
+        super().__init__(advice="set this machine's clock (NTP, RTC battery); new releases are refused until then")
+        self.expected, self.got = expected, got
+
+    def __str__(self) -> str:
+        return f"this machine's clock: expected {self.expected}, got {self.got}"
+
+
 class RefusedError(SkerryError):
     """The other side understood and said no (credentials, role, or policy)."""
 
