@@ -9,7 +9,7 @@ import msgspec
 
 from edge_bundle.contract import ModelName, VersionText
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$")]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$(?!\n)")]
 Labels = Annotated[dict[str, str], msgspec.Meta(max_length=32)]
 
 
