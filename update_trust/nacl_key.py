@@ -26,8 +26,8 @@ SIGNATURE_BYTES = 64
 class NaclKey(Key):
     """The public half of an Ed25519 key, verified by libsodium.
 
-    The keyid is always the SHA-256 of the 32 key bytes. TUF leaves keyids free, so one key listed under two keyids could
-    fill a threshold of two by itself; here that is a ``ValueError`` while the metadata is parsed.
+    The keyid is always the SHA-256 of the 32 key bytes. TUF leaves keyids free, so one key listed under two keyids
+    could fill a threshold of two by itself; here that is a ``ValueError`` while the metadata is parsed.
     """
 
     def __init__(
@@ -44,11 +44,11 @@ class NaclKey(Key):
             message = f"key {keyid}: expected a hex string in keyval.public, got {type(public).__name__}"
             raise TypeError(message)
         raw = bytes.fromhex(public)
+        self._verify_key = VerifyKey(raw)
         expected = PublicKey(raw).keyid
         if keyid != expected:
             message = f"key {keyid}: expected the keyid {expected} (SHA-256 of the key)"
             raise ValueError(message)
-        self._verify_key = VerifyKey(raw)
 
     @classmethod
     def of(cls, public: PublicKey) -> Self:
@@ -59,8 +59,7 @@ class NaclKey(Key):
     def from_dict(cls, keyid: str, key_dict: dict[str, Any]) -> Self:
         """Parse the key object of TUF metadata; consumes ``key_dict`` as the base class asks.
 
-        Raises:
-            KeyError, TypeError, ValueError: the object is no Ed25519 key, or its keyid is not its hash.
+        Raises KeyError, TypeError, ValueError: the object is no Ed25519 key, or its keyid is not its hash.
         """
         keytype, scheme, keyval = cls._from_dict(key_dict)
         return cls(keyid, keytype, scheme, keyval, key_dict)
@@ -72,9 +71,8 @@ class NaclKey(Key):
     def verify_signature(self, signature: Signature, data: bytes) -> None:
         """Check ``signature`` over ``data``.
 
-        Raises:
-            UnverifiedSignatureError: it is not a signature by this key.
-            VerificationError: it is not even hex of 64 bytes.
+        Raises UnverifiedSignatureError: it is not a signature by this key.
+        VerificationError: it is not even hex of 64 bytes.
         """
         try:
             raw = bytes.fromhex(signature.signature)
@@ -105,12 +103,14 @@ class NaclSigner(Signer):
 
     @classmethod
     def from_priv_key_uri(
-        cls, priv_key_uri: str, public_key: Key, secrets_handler: SecretsHandler | None = None
+        cls,
+        priv_key_uri: str,
+        public_key: Key,  # noqa: ARG003 - the signature is securesystemslib's
+        secrets_handler: SecretsHandler | None = None,  # noqa: ARG003
     ) -> Signer:
         """Not offered: keys are loaded by ``edge_bundle.keys``, never by URI.
 
-        Raises:
-            ValueError: always.
+        Raises ValueError: always.
         """
         message = f"expected a SigningKey object, got the key URI scheme {priv_key_uri.partition(':')[0]!r}"
         raise ValueError(message)
@@ -121,5 +121,5 @@ class NaclSigner(Signer):
 
 
 def register() -> None:
-    """Have ``Metadata.from_bytes`` parse every Ed25519 key of this process as ``NaclKey``; calling again is harmless."""
+    """Have TUF metadata parse every Ed25519 key of this process as ``NaclKey``; calling again is harmless."""
     KEY_FOR_TYPE_AND_SCHEME[(KEY_TYPE, KEY_SCHEME)] = NaclKey
