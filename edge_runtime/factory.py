@@ -1,0 +1,83 @@
+"""Open the engine that a variant names. Importing this module imports no runtime and no numpy."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from edge_bundle.errors import EngineError, RuntimeMissingError
+from edge_bundle.manifest import VariantManifest
+from edge_runtime.engine import Engine, EngineSource
+
+
+@dataclass(frozen=True)
+class _EngineEntry:
+    """Where an engine is, and which modules its runtime's extra installs."""
+
+    module: str
+    name: str
+    extra: str
+    needs: tuple[str, ...]
+
+
+_ENGINES = {
+    "onnxruntime": _EngineEntry(
+        module="edge_runtime.onnxruntime_engine",
+        name="OnnxRuntimeEngine",
+        extra="onnxruntime",
+        needs=("numpy", "onnxruntime"),
+    ),
+    "openvino": _EngineEntry(
+        module="edge_runtime.openvino_engine",
+        name="OpenVinoEngine",
+        extra="openvino",
+        needs=("numpy", "openvino"),
+    ),
+}
+
+RUNTIMES = tuple(sorted(_ENGINES))
+"""Runtimes that have an engine."""
+
+
+def open_engine(source: EngineSource) -> Engine:
+    """Load a variant into its runtime.
+
+    Raises:
+        RuntimeMissingError: the runtime is not installed here; its advice names the extra to install.
+        EngineError: no such runtime, a broken installation, or the runtime cannot load the variant.
+
+    """
+    entry = _ENGINES.get(source.runtime)
+    if entry is None:
+        raise EngineError(
+            runtime=source.runtime,
+            detail=f"expected one of {', '.join(RUNTIMES)}, got {source.runtime!r}",
+            advice="the variant is for another kind of device, or was made by a newer Skerry",
+        )
+    try:
+        module = importlib.import_module(entry.module)
+    except ImportError as error:
+        if isinstance(error, ModuleNotFoundError) and error.name in entry.needs:
+            raise RuntimeMissingError(runtime=source.runtime, extra=entry.extra) from None
+        raise EngineError(
+            runtime=source.runtime,
+            detail=f"installed but cannot be imported: {error}",
+            advice=f"pip install --force-reinstall 'skerry[{entry.extra}]'",
+        ) from error
+    opener = cast(Callable[[EngineSource], Engine], getattr(module, entry.name))
+    return opener(source)
+
+
+def source_of(manifest: VariantManifest, files: Mapping[str, bytes]) -> EngineSource:
+    """How to open the variant that a manifest describes, from its unpacked artifact."""
+    return EngineSource(
+        runtime=manifest.runtime,
+        files=files,
+        entrypoint=manifest.entrypoint,
+        inputs=manifest.inputs,
+        outputs=manifest.outputs,
+        threads=manifest.threads,
+        options=manifest.options,
+    )

@@ -1,0 +1,122 @@
+"""ONNX Runtime on the CPU. Artifact: one ONNX file with its weights inside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as binding
+
+from edge_bundle.errors import AlreadyClosedError, EngineError
+from edge_bundle.tensor import DType, Tensor, TensorSpec
+from edge_runtime.arrays import to_array, to_tensor
+from edge_runtime.checks import ModelTensor, check_inputs, check_model, choose_options, entry_file
+from edge_runtime.engine import EngineSource
+
+OPTIONS = {"spinning": ("off", "on")}
+"""``spinning``: idle worker threads burn their core instead of sleeping, for lower latency with ``threads`` > 1."""
+
+_LOG_FATAL_ONLY = 4
+"""What goes wrong is raised, not also written to the process's stderr."""
+
+_ERRORS: tuple[type[Exception], ...] = (
+    *(kind for kind in vars(binding).values() if isinstance(kind, type) and issubclass(kind, Exception)),
+    RuntimeError,
+    ValueError,
+)
+"""The binding's exceptions have no common base; ``RuntimeError`` and ``ValueError`` come from pybind11 and Python."""
+
+_DTYPES = {
+    "tensor(bool)": DType.BOOL,
+    "tensor(uint8)": DType.UINT8,
+    "tensor(uint16)": DType.UINT16,
+    "tensor(uint32)": DType.UINT32,
+    "tensor(uint64)": DType.UINT64,
+    "tensor(int8)": DType.INT8,
+    "tensor(int16)": DType.INT16,
+    "tensor(int32)": DType.INT32,
+    "tensor(int64)": DType.INT64,
+    "tensor(float16)": DType.FP16,
+    "tensor(float)": DType.FP32,
+    "tensor(double)": DType.FP64,
+}
+
+
+class OnnxRuntimeEngine:
+    """An ONNX Runtime session on the CPU execution provider. Satisfies ``Engine``."""
+
+    def __init__(self, source: EngineSource) -> None:
+        options = choose_options(source, OPTIONS)
+        model = entry_file(source)
+        onnxruntime.disable_telemetry_events()
+        try:
+            self._session: Any = onnxruntime.InferenceSession(
+                model, _session_options(source.threads, options), providers=["CPUExecutionProvider"]
+            )
+        except _ERRORS as error:
+            raise _engine_error(source.runtime, "cannot load", error) from None
+        self._runtime = source.runtime
+        self.inputs: tuple[TensorSpec, ...] = source.inputs
+        self.outputs: tuple[TensorSpec, ...] = source.outputs
+        self.runtime_version: str = onnxruntime.__version__
+        self._names = [spec.name for spec in source.outputs]
+        check_model(source, _declared(self._session.get_inputs()), _declared(self._session.get_outputs()))
+
+    def run(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """One inference (see ``Engine.run``)."""
+        if self._session is None:
+            raise AlreadyClosedError(what="the onnxruntime engine")
+        check_inputs(self._runtime, self.inputs, inputs)
+        feed = {name: to_array(tensor) for name, tensor in inputs.items()}
+        try:
+            arrays = self._session.run(self._names, feed)
+        except _ERRORS as error:
+            raise _engine_error(self._runtime, "inference failed", error) from None
+        return {name: to_tensor(array) for name, array in zip(self._names, arrays, strict=True)}
+
+    def close(self) -> None:
+        """Free the session. Closing again does nothing."""
+        self._session = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _session_options(threads: int, options: Mapping[str, str]) -> Any:
+    """Fixed threads, nothing random, no memory kept beyond what a run needs."""
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = threads
+    settings.inter_op_num_threads = 1
+    settings.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    settings.use_deterministic_compute = True
+    # The arena only grows, by doubling; without it a run of the models measured here costs at most 3 % more.
+    settings.enable_cpu_mem_arena = False
+    settings.log_severity_level = _LOG_FATAL_ONLY
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "01"[options["spinning"] == "on"])
+    # Without VNNI the fast int8 kernels of AVX2 and AVX512 saturate; the exact ones keep the proof's accuracy there.
+    settings.add_session_config_entry("session.x64quantprecision", "1")
+    return settings
+
+
+def _declared(tensors: list[Any]) -> list[ModelTensor]:
+    """What the model says of its inputs or outputs; a named or unknown size is ``None``."""
+    return [
+        ModelTensor(
+            name=tensor.name,
+            dtype=_DTYPES.get(tensor.type, tensor.type),
+            shape=tuple(size if isinstance(size, int) else None for size in tensor.shape),
+        )
+        for tensor in tensors
+    ]
+
+
+def _engine_error(runtime: str, what: str, error: Exception) -> EngineError:
+    """The runtime's message names the operator and node that it stumbled over."""
+    return EngineError(runtime=runtime, detail=f"{what}: {str(error).strip()}")
