@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from edge_bundle.errors import FormatError
 
-_NUMBER = r"(0|[1-9]\d{0,8})"
+_NUMBER = r"(0|[1-9][0-9]{0,8})"
 _PATTERN = re.compile(rf"{_NUMBER}\.{_NUMBER}\.{_NUMBER}", re.ASCII)
 
 
