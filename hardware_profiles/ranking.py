@@ -1,0 +1,66 @@
+"""Which profiles fit a machine, best first. A pure rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from hardware_profiles.machine import MIB, Machine
+from hardware_profiles.schema import Profile
+
+
+@dataclass(frozen=True)
+class Match:
+    """A profile held against a machine: ``reasons`` says why it does not fit, or what speaks for it."""
+
+    profile: Profile
+    fits: bool
+    reasons: tuple[str, ...]
+
+
+def rank(profiles: Mapping[str, Profile], machine: Machine) -> list[Match]:
+    """Every profile, best first.
+
+    1. those that fit before those that do not;
+    2. those favoured by a CPU flag of the machine;
+    3. higher ``preference``;
+    4. name.
+    """
+    return sorted((_match(profile, machine) for profile in profiles.values()), key=lambda match: _key(match, machine))
+
+
+def _key(match: Match, machine: Machine) -> tuple[bool, bool, int, str]:
+    profile = match.profile
+    return not match.fits, not _favours(profile, machine), -profile.preference, profile.name
+
+
+def _match(profile: Profile, machine: Machine) -> Match:
+    against = tuple(_objections(profile, machine))
+    if against:
+        return Match(profile, fits=False, reasons=against)
+    favours = tuple(f"CPU has {flag}" for flag in _favours(profile, machine))
+    return Match(profile, fits=True, reasons=favours or ("everything it asks for is there",))
+
+
+def _favours(profile: Profile, machine: Machine) -> list[str]:
+    return [flag for flag in profile.favoured_by if flag in machine.cpu_flags]
+
+
+def _objections(profile: Profile, machine: Machine) -> Iterable[str]:
+    need = profile.match
+    if need.arch and machine.arch not in need.arch:
+        yield f"needs arch {' or '.join(need.arch)}, got {machine.arch}"
+    if need.os and machine.os not in need.os:
+        yield f"needs os {' or '.join(need.os)}, got {machine.os}"
+    missing = [flag for flag in need.cpu_flags if flag not in machine.cpu_flags]
+    if missing:
+        yield f"needs CPU flags {' '.join(missing)}"
+    if need.accelerator is not None and need.accelerator not in machine.accelerators:
+        yield f"needs accelerator {need.accelerator}, got {' '.join(machine.accelerators) or 'none'}"
+    cores = max(need.cores, profile.threads)
+    if machine.cores < cores:
+        yield f"needs {cores} cores, got {machine.cores}"
+    if machine.memory_bytes < need.memory_mib * MIB:
+        yield f"needs {need.memory_mib} MiB of memory, got {machine.memory_bytes // MIB}"
+    if profile.runtime not in machine.runtimes:
+        yield f"needs runtime {profile.runtime}, which is not installed: pip install 'skerry[{profile.runtime}]'"

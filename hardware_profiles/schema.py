@@ -1,0 +1,58 @@
+"""The hardware profile: one kind of device, how to recognise it, which runtime, precision and limits it has."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from edge_bundle.contract import ModelName
+from edge_bundle.manifest import NumericClass, Precision
+
+PROFILE_SCHEMA = 1
+
+Word = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]*$")]
+Words = Annotated[tuple[Word, ...], msgspec.Meta(max_length=64)]
+
+
+class Requirements(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How to recognise the device. An empty list asks for nothing.
+
+    ``arch`` and ``os`` name alternatives (as ``uname`` spells them, lower case); ``cpu_flags`` must all be there (as
+    in ``/proc/cpuinfo``); ``accelerator`` is a kind that ``detect`` knows; ``memory_mib`` is the least total memory.
+    """
+
+    arch: Words = ()
+    os: Words = ()
+    cpu_flags: Words = ()
+    accelerator: Word | None = None
+    cores: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 1
+    memory_mib: Annotated[int, msgspec.Meta(ge=0, le=1 << 24)] = 0
+
+
+class ProfileLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a variant may take up on the device: the unpacked artifact, in bytes."""
+
+    max_artifact_bytes: Annotated[int, msgspec.Meta(ge=1, le=1 << 40)] = 512 << 20
+
+
+class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One hardware profile, as its TOML file says.
+
+    ``threads`` is exact, since results may depend on it. ``options`` go to the runtime's engine as they are. Among
+    profiles that fit a machine, those are preferred that name a CPU flag in ``favoured_by`` which the machine has,
+    then those with the higher ``preference``.
+    """
+
+    schema: Annotated[int, msgspec.Meta(ge=PROFILE_SCHEMA, le=PROFILE_SCHEMA)]
+    name: ModelName
+    title: Annotated[str, msgspec.Meta(min_length=1, max_length=120)]
+    runtime: ModelName
+    precision: Precision
+    numeric_class: NumericClass
+    threads: Annotated[int, msgspec.Meta(ge=1, le=256)] = 1
+    preference: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
+    favoured_by: Words = ()
+    match: Requirements = Requirements()
+    limits: ProfileLimits = ProfileLimits()
+    options: dict[str, str] = {}
