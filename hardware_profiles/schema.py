@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Annotated
 
 import msgspec
@@ -11,8 +12,15 @@ from edge_bundle.manifest import NumericClass, Precision
 
 PROFILE_SCHEMA = 1
 
-Word = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9][a-z0-9._-]*$")]
-Words = Annotated[tuple[Word, ...], msgspec.Meta(max_length=64)]
+Words = Annotated[tuple[ModelName, ...], msgspec.Meta(max_length=64)]
+"""Architectures, systems and CPU flags are spelled by the same rule as names."""
+
+
+class Activations(enum.StrEnum):
+    """How int8 variants hold activations: ``uint8`` with a zero point, or symmetric ``int8`` (zero point 0)."""
+
+    UINT8 = "uint8"
+    INT8 = "int8"
 
 
 class Requirements(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -25,7 +33,7 @@ class Requirements(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     arch: Words = ()
     os: Words = ()
     cpu_flags: Words = ()
-    accelerator: Word | None = None
+    accelerator: ModelName | None = None
     cores: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 1
     memory_mib: Annotated[int, msgspec.Meta(ge=0, le=1 << 24)] = 0
 
@@ -39,9 +47,9 @@ class ProfileLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One hardware profile, as its TOML file says.
 
-    ``threads`` is exact, since results may depend on it. ``options`` go to the runtime's engine as they are. Among
-    profiles that fit a machine, those are preferred that name a CPU flag in ``favoured_by`` which the machine has,
-    then those with the higher ``preference``.
+    ``activations`` matters to int8 variants only. ``threads`` is exact, since results may depend on it. ``options``
+    go to the runtime's engine as they are. Among profiles that fit a machine, those are preferred that name a CPU flag
+    in ``favoured_by`` which the machine has, then those with the higher ``preference``.
     """
 
     schema: Annotated[int, msgspec.Meta(ge=PROFILE_SCHEMA, le=PROFILE_SCHEMA)]
@@ -50,6 +58,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     runtime: ModelName
     precision: Precision
     numeric_class: NumericClass
+    activations: Activations = Activations.UINT8
     threads: Annotated[int, msgspec.Meta(ge=1, le=256)] = 1
     preference: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
     favoured_by: Words = ()
