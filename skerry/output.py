@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -46,9 +46,19 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     return result
 
 
-def facts(title: str, rows: Iterable[tuple[str, object]]) -> RenderableType:
-    """Two columns of names and values."""
-    return table(title, ("", ""), rows)
+def facts(title: str, values: Mapping[str, object]) -> RenderableType:
+    """Two columns, names and values; nested mappings become dotted names."""
+    return table(title, ("fact", "value"), _flatten("", values))
+
+
+def _flatten(prefix: str, values: Mapping[str, object]) -> Iterable[tuple[str, object]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(f"{prefix}{name}.", value)
+        elif isinstance(value, (list, tuple)):
+            yield prefix + name, " ".join(str(item) for item in value)
+        else:
+            yield prefix + name, value
 
 
 def short(digest: str) -> str:

@@ -39,7 +39,7 @@ class Mirror:
         body = await request.read()
         url = self.hub_url + request.path_qs
         async with (
-            aiohttp.ClientSession(auto_decompress=False) as session,
+            aiohttp.ClientSession(auto_decompress=False, skip_auto_headers=["Accept-Encoding"]) as session,
             session.request(request.method, url, data=body or None, headers=headers) as response,
         ):
             answer = await response.read()

@@ -1,0 +1,102 @@
+"""Progress of long work on stderr: bars on a terminal, one line per stage elsewhere, nothing when asked for JSON."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+import click
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+
+class Bars(Protocol):
+    """What long work reports to; the same shape as ``compiler.progress.Progress``."""
+
+    def start(self, stage: str, total: int) -> None:
+        """A stage begins; ``total`` steps, 0 when unknown."""
+
+    def advance(self, steps: int = 1) -> None:
+        """So many more steps are done."""
+
+    def done(self) -> None:
+        """The stage is over."""
+
+
+class Quiet:
+    """Shows nothing."""
+
+    def start(self, stage: str, total: int) -> None:
+        """Ignored."""
+
+    def advance(self, steps: int = 1) -> None:
+        """Ignored."""
+
+    def done(self) -> None:
+        """Ignored."""
+
+
+class PlainLines:
+    """One line per finished stage, for logs and pipes."""
+
+    def __init__(self) -> None:
+        self._stage, self._began = "", 0.0
+
+    def start(self, stage: str, total: int) -> None:
+        """Remember when the stage began."""
+        del total
+        self._stage, self._began = stage, time.monotonic()
+
+    def advance(self, steps: int = 1) -> None:
+        """Lines show stages, not steps."""
+
+    def done(self) -> None:
+        """Say how long the stage took."""
+        click.echo(f"  {self._stage:<40} {time.monotonic() - self._began:6.2f} s", err=True)
+
+
+class RichBars:
+    """A moving bar per stage."""
+
+    def __init__(self, bars: RichProgress) -> None:
+        self._bars = bars
+        self._task: TaskID | None = None
+
+    def start(self, stage: str, total: int) -> None:
+        """Add a bar; it pulses while the number of steps is unknown."""
+        self._task = self._bars.add_task(stage, total=total or None)
+
+    def advance(self, steps: int = 1) -> None:
+        """Move the newest bar."""
+        if self._task is not None:
+            self._bars.advance(self._task, steps)
+
+    def done(self) -> None:
+        """Fill the newest bar."""
+        if self._task is not None:
+            task = next(task for task in self._bars.tasks if task.id == self._task)
+            total = task.total or 1
+            self._bars.update(self._task, total=total, completed=total)
+            self._task = None
+
+
+@contextmanager
+def progress_bars(*, quiet: bool = False) -> Iterator[Bars]:
+    """The kind of progress that fits where stderr goes."""
+    if quiet:
+        yield Quiet()
+    elif not sys.stderr.isatty():
+        yield PlainLines()
+    else:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        from skerry.output import console
+
+        columns = (TextColumn("  {task.description:<32}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=console(stderr=True)) as bars:
+            yield RichBars(bars)
