@@ -8,9 +8,8 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-import msgspec
-
 from edge_bundle.errors import InvalidInputError, NotFoundError
+from edge_bundle.strict_toml import parse_toml
 from hardware_profiles.schema import Profile
 
 SUFFIX = ".toml"
@@ -23,7 +22,8 @@ def load_profiles(extra_dirs: Sequence[Path] = ()) -> dict[str, Profile]:
     """All profiles by name, sorted: the packaged ones, then every ``*.toml`` of ``extra_dirs``.
 
     Raises ``InvalidInputError`` with the file and key for a folder or file that cannot be read, for anything that
-    breaks the schema, and for a name that is taken or differs from its file's name.
+    breaks the schema, and for a name that is taken or differs from its file's name; ``LimitExceededError`` for a file
+    beyond ``MAX_PROFILE_BYTES``.
     """
     found: dict[str, Profile] = {}
     for folder in (resources.files("hardware_profiles"), *extra_dirs):
@@ -51,16 +51,9 @@ def load_profile(name: str, extra_dirs: Sequence[Path] = ()) -> Profile:
     return profiles[name]
 
 
-def parse_profile(text: str, *, file: str) -> Profile:
-    """A profile from TOML. Raises ``InvalidInputError`` with ``file`` and the key."""
-    try:
-        return msgspec.toml.decode(text, type=Profile)
-    except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at `")
-        key = path.removesuffix("`").removeprefix("$").removeprefix(".")
-        raise InvalidInputError(file=file, key=key, expected="a valid hardware profile", got=message) from None
-    except msgspec.DecodeError as error:
-        raise InvalidInputError(file=file, expected="TOML", got=str(error)) from None
+def parse_profile(data: str | bytes, *, file: str) -> Profile:
+    """A profile from TOML. Raises ``InvalidInputError`` with ``file`` and the key, or ``LimitExceededError``."""
+    return parse_toml(data, Profile, file=file, what="hardware profile", max_bytes=MAX_PROFILE_BYTES)
 
 
 def _profile_files(folder: Traversable) -> Iterable[Traversable]:
@@ -77,19 +70,13 @@ def _read(file: Traversable) -> Profile:
     try:
         with file.open("rb") as stream:
             data = stream.read(MAX_PROFILE_BYTES + 1)
-        text = data.decode()
     except OSError as error:
         raise InvalidInputError(file=str(file), expected="a readable file", got=_reason(error)) from None
-    except UnicodeDecodeError as error:
-        raise InvalidInputError(file=str(file), expected="UTF-8 text", got=f"{error.reason} at {error.start}") from None
-    if len(data) > MAX_PROFILE_BYTES:
-        raise InvalidInputError(file=str(file), expected=f"at most {MAX_PROFILE_BYTES} bytes", got="more")
-    profile = parse_profile(text, file=str(file))
+    profile = parse_profile(data, file=str(file))
     stem = file.name.removesuffix(SUFFIX)
     if profile.name != stem:
-        raise InvalidInputError(
-            file=str(file), key="name", expected=f"{stem!r}, as the file is called", got=repr(profile.name)
-        )
+        expected = f"{stem!r}, as the file is called"
+        raise InvalidInputError(file=str(file), key="name", expected=expected, got=repr(profile.name))
     return profile
 
 
