@@ -1,0 +1,1 @@
+"""HTTP: one file per group of routes, and the middleware they share."""

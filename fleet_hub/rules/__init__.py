@@ -1,0 +1,1 @@
+"""Decisions without I/O: rollouts, enrolment, roles, audit, telemetry, admission."""

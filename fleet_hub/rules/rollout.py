@@ -1,0 +1,93 @@
+"""The first rollout plan: every selected node at once. Which node is meant, what it is told, when it is done. No I/O.
+
+States of one node in one rollout, and the reasons for the table below:
+
+- ``pending``: told, nothing heard yet.
+- ``failed``: network or disk; the node tries again by itself, so any later result replaces it.
+- ``activated`` and ``refused`` are final: a refusal (signature, rollback, golden mismatch) does not heal by repeating.
+- ``superseded``: a newer rollout of the same model took the node over before it finished. Thus a stuck node blocks
+  neither its own rollout's later successors nor the count of those that still matter.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from edge_bundle.messages import UpdateResult
+
+
+class NodeState(enum.StrEnum):
+    """Where one node is in one rollout."""
+
+    PENDING = "pending"
+    ACTIVATED = "activated"
+    REFUSED = "refused"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+
+
+FINISHED = frozenset({NodeState.ACTIVATED, NodeState.REFUSED, NodeState.SUPERSEDED})
+"""States that a rollout no longer waits for."""
+
+_ON_RESULT: dict[NodeState, dict[UpdateResult, NodeState]] = {
+    state: {
+        UpdateResult.ACTIVATED: NodeState.ACTIVATED,
+        UpdateResult.REFUSED: NodeState.REFUSED,
+        UpdateResult.FAILED: NodeState.FAILED,
+    }
+    for state in (NodeState.PENDING, NodeState.FAILED)
+}
+
+
+@dataclass(frozen=True)
+class Selector:
+    """Which nodes: all given labels equal, and the profile if one is given. Empty means every node."""
+
+    labels: Mapping[str, str]
+    profile: str | None = None
+
+    def selects(self, *, labels: Mapping[str, str], profile: str) -> bool:
+        """Whether a node with these labels and this profile is meant."""
+        if self.profile is not None and self.profile != profile:
+            return False
+        return all(labels.get(key) == value for key, value in self.labels.items())
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """One rollout; a higher ``seq`` was started later."""
+
+    rollout_id: str
+    seq: int
+    model: str
+    version: str
+    selector: Selector
+
+
+def newest_per_model(rollouts: Iterable[Rollout], *, labels: Mapping[str, str], profile: str) -> tuple[Rollout, ...]:
+    """The rollouts that count for a node: of each model the newest one that selects it, sorted by model."""
+    newest: dict[str, Rollout] = {}
+    for rollout in sorted(rollouts, key=lambda rollout: rollout.seq):
+        if rollout.selector.selects(labels=labels, profile=profile):
+            newest[rollout.model] = rollout
+    return tuple(newest[model] for model in sorted(newest))
+
+
+def after_result(state: NodeState, result: UpdateResult) -> NodeState:
+    """The node's next state; a final state stays, whatever arrives late or twice."""
+    return _ON_RESULT.get(state, {}).get(result, state)
+
+
+def is_ordered(state: NodeState) -> bool:
+    """Whether the node is told to run the release: always but after a refusal, which asking again would only repeat.
+
+    An activated node is still told, so that it gets the release again after its disk was replaced.
+    """
+    return state in {NodeState.PENDING, NodeState.FAILED, NodeState.ACTIVATED}
+
+
+def is_done(states: Iterable[NodeState]) -> bool:
+    """Whether nothing more is awaited."""
+    return all(state in FINISHED for state in states)

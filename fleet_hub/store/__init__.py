@@ -1,0 +1,1 @@
+"""State: tables, the single writer, and one file of statements per noun."""

@@ -1,0 +1,128 @@
+"""Telemetry: every batch counted once, and totals per node, model, version, variant and profile."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from edge_bundle.ddsketch import Sketch
+from edge_bundle.telemetry import TelemetryBatch
+from fleet_hub.api import NodeEventRow, TelemetryRow
+from fleet_hub.rules import telemetry_ingest
+from fleet_hub.rules.telemetry_ingest import COUNTERS, Total, TotalKey
+from fleet_hub.store.tables import node_events, telemetry_batches, telemetry_totals
+
+_sketch_encoder = msgspec.msgpack.Encoder()
+_sketch_decoder = msgspec.msgpack.Decoder(Sketch)
+
+
+def ingest(connection: Connection, batch: TelemetryBatch, *, now_ms: int) -> bool:
+    """Count a batch; ``False`` when the same (node, boot, sequence) was counted before.
+
+    There is one writer, so nothing can come between the look and the insert.
+    """
+    seen = telemetry_batches.c
+    identity = {"node_id": batch.node_id, "boot_id": batch.boot_id, "sequence": batch.sequence}
+    known = select(seen.received_at_ms).where(*(seen[name] == value for name, value in identity.items()))
+    if connection.execute(known).first() is not None:
+        return False
+    connection.execute(insert(telemetry_batches).values(**identity, received_at_ms=now_ms))
+    for key, total in telemetry_ingest.add_up(batch).items():
+        _merge(connection, key, total)
+    if batch.events:
+        rows = [
+            {**identity, "position": position, **msgspec.to_builtins(event)}
+            for position, event in enumerate(batch.events)
+        ]
+        connection.execute(insert(node_events), rows)
+    return True
+
+
+def prune(connection: Connection, *, before_ms: int) -> int:
+    """Forget which batches arrived before, and node events older than that; returns how many batches.
+
+    Totals stay. A batch re-sent after that would count twice, so agents drop spooled batches much earlier.
+    """
+    connection.execute(delete(node_events).where(node_events.c.at_ms < before_ms))
+    return connection.execute(delete(telemetry_batches).where(telemetry_batches.c.received_at_ms < before_ms)).rowcount
+
+
+def summary(connection: Connection) -> tuple[TelemetryRow, ...]:
+    """Totals of every node, by node, model, version and variant."""
+    columns = telemetry_totals.c
+    rows = connection.execute(
+        select(telemetry_totals).order_by(columns.node_id, columns.model, columns.version, columns.variant_digest)
+    )
+    return tuple(_row(row) for row in rows)
+
+
+def events(connection: Connection, *, limit: int) -> tuple[NodeEventRow, ...]:
+    """The newest events of all nodes."""
+    columns = node_events.c
+    rows = connection.execute(
+        select(columns.node_id, columns.at_ms, columns.kind, columns.model, columns.detail)
+        .order_by(columns.at_ms.desc(), columns.node_id, columns.sequence, columns.position)
+        .limit(limit)
+    )
+    return tuple(NodeEventRow(**row._mapping) for row in rows)  # noqa: SLF001
+
+
+def _merge(connection: Connection, key: TotalKey, total: Total) -> None:
+    columns = telemetry_totals.c
+    is_key = [columns[name] == value for name, value in vars(key).items()]
+    row = connection.execute(select(telemetry_totals).where(*is_key)).first()
+    if row is None:
+        connection.execute(insert(telemetry_totals).values(**vars(key), **_values(total)))
+        return
+    before = _total(row)
+    for name in COUNTERS:
+        before.counts[name] += total.counts[name]
+    before.batches += total.batches
+    before.first_ms = min(before.first_ms, total.first_ms)
+    before.last_ms = max(before.last_ms, total.last_ms)
+    before.latency_us.merge(total.latency_us)
+    connection.execute(update(telemetry_totals).where(*is_key).values(_values(before)))
+
+
+def _values(total: Total) -> dict[str, Any]:
+    return {
+        **total.counts,
+        "batches": total.batches,
+        "first_ms": total.first_ms,
+        "last_ms": total.last_ms,
+        "latency_us": _sketch_encoder.encode(total.latency_us),
+    }
+
+
+def _total(row: Row[tuple[object, ...]]) -> Total:
+    return Total(
+        counts={name: row._mapping[name] for name in COUNTERS},  # noqa: SLF001
+        batches=row.batches,
+        first_ms=row.first_ms,
+        last_ms=row.last_ms,
+        latency_us=_sketch_decoder.decode(row.latency_us),
+    )
+
+
+def _row(row: Row[tuple[object, ...]]) -> TelemetryRow:
+    total = _total(row)
+    return TelemetryRow(
+        node_id=row.node_id,
+        model=row.model,
+        version=row.version,
+        variant_digest=row.variant_digest,
+        profile=row.profile,
+        **total.counts,
+        batches=total.batches,
+        first_ms=total.first_ms,
+        last_ms=total.last_ms,
+        p50_us=_finite(total.latency_us.quantile(0.50)),
+        p99_us=_finite(total.latency_us.quantile(0.99)),
+    )
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
