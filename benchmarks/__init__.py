@@ -1,0 +1,1 @@
+"""Benchmarks: pairs measured alternately in one run, reported as ratios."""
