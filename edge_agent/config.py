@@ -5,17 +5,16 @@ Relative paths are resolved against the file, so that a configuration directory 
 
 from __future__ import annotations
 
-import difflib
-import re
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
+from msgspec.structs import replace
 
 from edge_bundle.contract import ModelName
 from edge_bundle.errors import InvalidInputError
 from edge_bundle.messages import Labels, Name
+from edge_bundle.strict_toml import load_toml, parse_toml
 
 AUTO_PROFILE = "auto"
 MAX_CONFIG_BYTES = 1 << 20
@@ -98,77 +97,30 @@ class AgentConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
         return Path(self.state_dir)
 
 
-_PATH_KEYS = (("state_dir",), ("hub", "token_file"), ("trust", "root"), ("trust", "owner_keys"))
-
-
 def load_agent_config(path: Path) -> AgentConfig:
-    """Read and check ``agent.toml``; ``InvalidInputError`` names the file and the key."""
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_CONFIG_BYTES + 1)
-    except OSError as error:
-        expected = "a readable agent configuration"
-        raise InvalidInputError(file=str(path), expected=expected, got=error.strerror or str(error)) from error
-    if len(raw) > MAX_CONFIG_BYTES:
-        raise InvalidInputError(file=str(path), expected=f"at most {MAX_CONFIG_BYTES} bytes", got="a larger file")
-    return parse_agent_config(raw, file=path)
+    """Read and check ``agent.toml``; ``InvalidInputError`` names file and key, ``NotFoundError`` a missing file."""
+    config = load_toml(path, AgentConfig, what="agent configuration", max_bytes=MAX_CONFIG_BYTES)
+    return _finish(config, path)
 
 
-def parse_agent_config(raw: bytes, *, file: Path) -> AgentConfig:
-    """Parse the text of ``agent.toml``; relative paths are resolved against the directory of ``file``."""
-    try:
-        document = tomllib.loads(raw.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidInputError(file=str(file), expected="TOML", got=str(error)) from error
-    _check_keys(document, AgentConfig, file=str(file), prefix="")
-    try:
-        config = msgspec.convert(document, AgentConfig)
-    except msgspec.ValidationError as error:
-        raise _explain(error, file=str(file)) from error
-    _check_threshold(config, file=str(file))
-    return msgspec.convert(_resolve_paths(document, file.resolve().parent), AgentConfig)
+def parse_agent_config(text: str, *, file: Path) -> AgentConfig:
+    """Check the text of ``agent.toml``; relative paths are resolved against the directory of ``file``."""
+    config = parse_toml(text, AgentConfig, file=str(file), what="agent configuration", max_bytes=MAX_CONFIG_BYTES)
+    return _finish(config, file)
 
 
-def _check_keys(table: dict[str, Any], struct: type[msgspec.Struct], *, file: str, prefix: str) -> None:
-    fields = {field.name: field.type for field in msgspec.structs.fields(struct)}
-    for key, value in table.items():
-        if key not in fields:
-            close = difflib.get_close_matches(key, fields, n=1)
-            advice = f"did you mean {prefix + close[0]!r}?" if close else ""
-            expected = "one of " + ", ".join(sorted(fields))
-            raise InvalidInputError(file=file, key=prefix + key, expected=expected, got="an unknown key", advice=advice)
-        inner = fields[key]
-        if isinstance(inner, type) and issubclass(inner, msgspec.Struct) and isinstance(value, dict):
-            _check_keys(value, inner, file=file, prefix=f"{prefix}{key}.")
-
-
-def _explain(error: msgspec.ValidationError, *, file: str) -> InvalidInputError:
-    """Turn msgspec's "Expected X, got Y - at `$.hub.url`" into our error with the key apart."""
-    sentence, _, where = str(error).partition(" - at ")
-    key = where.strip("`").removeprefix("$").removeprefix(".")
-    match = re.fullmatch(r"Expected (?P<expected>.*), got (?P<got>.*)", sentence)
-    if match:
-        return InvalidInputError(file=file, key=key, expected=match["expected"], got=match["got"])
-    missing = re.fullmatch(r"Object missing required field `(?P<field>.*)`", sentence)
-    if missing:
-        key = f"{key}.{missing['field']}" if key else missing["field"]
-        return InvalidInputError(file=file, key=key, expected="a value", got="nothing")
-    return InvalidInputError(file=file, key=key, expected=sentence.removeprefix("Expected "), got="something else")
-
-
-def _check_threshold(config: AgentConfig, *, file: str) -> None:
-    if config.trust.threshold > len(config.trust.owner_keys):
-        expected = f"at most {len(config.trust.owner_keys)}, the number of trust.owner_keys"
-        raise InvalidInputError(file=file, key="trust.threshold", expected=expected, got=str(config.trust.threshold))
-
-
-def _resolve_paths(document: dict[str, Any], base: Path) -> dict[str, Any]:
-    resolved = {key: dict(value) if isinstance(value, dict) else value for key, value in document.items()}
-    for *tables, key in _PATH_KEYS:
-        table: Any = resolved
-        for name in tables:
-            table = table[name]
-        if key in table:
-            value = table[key]
-            table[key] = [str(base / v) for v in value] if isinstance(value, list) else str(base / value)
-    return resolved
+def _finish(config: AgentConfig, file: Path) -> AgentConfig:
+    trust = config.trust
+    if trust.threshold > len(trust.owner_keys):
+        expected = f"at most {len(trust.owner_keys)}, the number of trust.owner_keys"
+        raise InvalidInputError(file=str(file), key="trust.threshold", expected=expected, got=str(trust.threshold))
+    base = file.resolve().parent
+    token_file = config.hub.token_file
+    return replace(
+        config,
+        state_dir=str(base / config.state_dir),
+        hub=replace(config.hub, token_file=None if token_file is None else str(base / token_file)),
+        trust=replace(
+            trust, root=str(base / trust.root), owner_keys=tuple(str(base / name) for name in trust.owner_keys)
+        ),
+    )

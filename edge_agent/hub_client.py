@@ -6,8 +6,9 @@ import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import aiohttp
 import msgspec
@@ -30,11 +31,12 @@ MAX_PROBLEM_BYTES = 64 << 10
 """An error answer (RFC 9457)."""
 
 CHUNK_BYTES = 64 << 10
+_BLOBS = "/v1/blobs/"
 UNSIGNED = "-"
 """The node id of a request signed before the hub gave one."""
 
 _CONTENT_RANGE = re.compile(r"bytes (?P<first>\d{1,15})-\d{1,15}/(?:\d{1,15}|\*)")
-_BUSY = frozenset({408, 425, 429})
+_PATIENCE = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 """Client errors that ask for patience (RFC 9110 section 15.5.9, RFC 8470, RFC 6585)."""
 
 
@@ -57,7 +59,7 @@ class HubClient:
         self._clock, self._monotonic = clock, monotonic
         self._session: aiohttp.ClientSession | None = None
 
-    async def __aenter__(self) -> HubClient:
+    async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(auto_decompress=False)  # an answer unpacked unasked could be a bomb
         return self
 
@@ -92,8 +94,8 @@ class HubClient:
             return None
 
     async def blob(self, node_id: str, digest: str, *, offset: int) -> AsyncGenerator[bytes, None]:
-        """``GET /v1/blobs/{digest}`` from ``offset`` on (RFC 9110 section 14), also from a server that ignores ranges."""
-        path = f"/v1/blobs/{digest}"
+        """``GET /v1/blobs/{digest}`` from ``offset`` on (RFC 9110 section 14), also where ranges are ignored."""
+        path = _BLOBS + digest
         extra = {"Range": f"bytes={offset}-"} if offset else {}
         async with self._request("GET", path, node_id, b"", extra=extra, bounded=False) as response:
             skip = self._check_range(response, path, offset)
@@ -105,7 +107,7 @@ class HubClient:
     @staticmethod
     def _check_range(response: aiohttp.ClientResponse, path: str, offset: int) -> int:
         """How many leading bytes of the body lie before ``offset``."""
-        if not offset or response.status == 200:  # noqa: PLR2004 - HTTP 200 OK
+        if not offset or response.status == HTTPStatus.OK:
             return offset
         match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
         if match is None or int(match["first"]) != offset:
@@ -129,7 +131,7 @@ class HubClient:
         extra: Mapping[str, str] = MappingProxyType({}),
         bounded: bool = True,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """One request; ``bounded`` puts ``request_timeout_s`` on all of it, a blob has its own total in the downloader."""
+        """One request; ``bounded`` puts ``request_timeout_s`` on all of it (the downloader bounds blobs itself)."""
         if self._session is None:
             raise UnavailableError(what="hub client", detail="it is not open")
         headers = {"Accept-Encoding": "identity", **extra}
@@ -146,7 +148,7 @@ class HubClient:
                 allow_redirects=False,
                 timeout=self._timeout(bounded=bounded),
             ) as response:
-                if response.status >= 300:  # noqa: PLR2004 - HTTP 2xx is success
+                if response.status >= HTTPStatus.MULTIPLE_CHOICES:
                     raise await self._problem(response, path)
                 yield response
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -176,11 +178,12 @@ class HubClient:
             problem = Problem(detail=f"HTTP {status}")
         detail = ": ".join(part for part in (problem.title, problem.detail) if part)[:500]
         what = f"hub {self._url}{path}"
-        if status == 404:  # noqa: PLR2004 - HTTP 404 Not Found
+        if status == HTTPStatus.NOT_FOUND and not path.startswith(_BLOBS):
             return NotFoundError(what="hub resource", name=path, advice=problem.advice)
-        if status == 409:  # noqa: PLR2004 - HTTP 409 Conflict
+        if status == HTTPStatus.CONFLICT:
             return ConflictError(what=what, expected="no conflict", got=detail, advice=problem.advice)
-        if status >= 500 or status in _BUSY:  # noqa: PLR2004 - HTTP 5xx
+        # A blob that the hub lacks is its own trouble, not the release's: it may be mended.
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _PATIENCE or status == HTTPStatus.NOT_FOUND:
             return UnavailableError(what=what, detail=detail, advice=problem.advice)
         return RefusedError(what=what, detail=detail, advice=problem.advice)
 

@@ -8,6 +8,7 @@ from edge_bundle.errors import (
     ClockError,
     ExpiredMetadataError,
     RefusedError,
+    RollbackError,
     SkerryError,
     UnavailableError,
     UntrustedMetadataError,
@@ -24,8 +25,9 @@ MAX_PENDING = 256
 TRANSIENT = (UnavailableError, RefusedError, ClockError)
 """Not about the release: network, disk, credentials, clock. Reported as ``failed`` and tried again."""
 
-METADATA = (ExpiredMetadataError, UntrustedMetadataError)
-"""Refusals of what the hub's metadata says today, not of the release: reported as ``refused``, looked at again later."""
+METADATA = (ExpiredMetadataError, RollbackError, UntrustedMetadataError)
+"""Refusals of what the hub says today: reported as ``refused``, but looked at again at every poll. No blob is fetched
+before these are judged, so looking again costs a few kilobytes, and a hub that is mended heals its nodes."""
 
 
 def result_of(error: SkerryError) -> UpdateResult:

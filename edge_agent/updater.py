@@ -1,6 +1,6 @@
 """One update, step by step, and the way back after a restart.
 
-The steps of ``_update`` are the whole story; each either succeeds or raises, and what serves is touched only by the last.
+The steps of ``apply`` are the whole story: each succeeds or raises, and what serves is touched only by the last one.
 Interrupted anywhere, a restart finds in ``slots.json`` either the old or the new current, both verified and proven.
 """
 
@@ -57,9 +57,9 @@ class Updater:
         if served is not None and served.version == order.version:
             return
         slots = self.store.slots(order.model)
+        rules.check_floor(slots, order.version, subject=f"release of {order.model}")
         target = await self.trust.locate(order.target_path)
         self._check_order(order, target)
-        rules.check_floor(slots, order.version, subject=f"release of {order.model}")
         index = await self._fetch_index(node_id, target)
         candidate = await self._verify(node_id, index)
         self._check_target(target, candidate)
