@@ -1,0 +1,120 @@
+"""The state that travels through the passes: frozen, and filled further by each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.dataset import Dataset
+from compiler.graph import Graph
+from compiler.request import CompileRequest
+from compiler.scheme import Scheme
+from edge_bundle.bundle import BundleRefs
+from edge_bundle.contract import Contract
+from edge_bundle.errors import CompileError
+from edge_bundle.golden import GoldenVector
+from edge_bundle.manifest import NumericClass
+from edge_bundle.proof import AccuracyProof, AgreementProof, LatencyProof, MeasuredOn, Proof
+from hardware_profiles.schema import Profile
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sources:
+    """What was read from disk: parsed, checked, and known by digest."""
+
+    contract: Contract
+    contract_digest: str
+    model: bytes = field(repr=False)
+    model_digest: str
+    calibration: Dataset | None
+    evaluation: Dataset
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lowered:
+    """The artifact of one profile: file name -> bytes, and the file that the runtime opens."""
+
+    profile: Profile
+    files: Mapping[str, bytes] = field(repr=False)
+    entrypoint: str
+    toolchain: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """The imported model run in fp32 by ONNX Runtime: the yardstick of every variant.
+
+    ``scores`` has shape [samples, classes]: the contract's scored output.
+    """
+
+    scores: NDArray[np.generic] = field(repr=False)
+    accuracy: AccuracyProof
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """The figures of one lowered variant; a ``Proof`` but for the digest that packaging gives it."""
+
+    lowered: Lowered
+    numeric_class: NumericClass
+    goldens: tuple[GoldenVector, ...] = field(repr=False)
+    accuracy: AccuracyProof
+    slices: Mapping[str, AccuracyProof]
+    agreement: AgreementProof
+    latency: LatencyProof
+    peak_rss_bytes: int
+    deterministic: bool
+    measured_on: MeasuredOn
+    measured_at: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One line of the compile's log: the graph after a pass."""
+
+    name: str
+    op_counts: Mapping[str, int]
+    graph_bytes: int
+    parameters: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compilation:
+    """Everything known so far. The pass that fills a field is named beside it."""
+
+    request: CompileRequest
+    sources: Sources
+    graph: Graph | None = None  # import, then normalise, fold, fuse
+    reference_graph: Graph | None = None  # import
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # calibrate
+    quantized: Mapping[Scheme, Graph] = field(default_factory=dict)  # quantize
+    lowered: tuple[Lowered, ...] = ()  # lower
+    reference: Reference | None = None  # prove
+    measured: tuple[Measured, ...] = ()  # prove
+    refs: BundleRefs | None = None  # package
+    proofs: tuple[Proof, ...] = ()  # sign
+    release_index_digest: str = ""  # sign
+    stages: tuple[Stage, ...] = ()  # the pipeline itself
+
+    @property
+    def current(self) -> Graph:
+        """The float graph as the last pass left it."""
+        return need(self.graph, "graph")
+
+
+def need(value: T | None, what: str) -> T:
+    """The value that an earlier pass fills.
+
+    Raises:
+        CompileError: the pass list is in the wrong order.
+
+    """
+    if value is None:
+        raise CompileError(stage="pipeline", detail=f"expected an earlier pass to give the {what}, got none")
+    return value

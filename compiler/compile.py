@@ -1,0 +1,85 @@
+"""The compiler's front door: model, contract and data in; a proven, signed release out."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from compiler.compilation import Compilation, Stage, need
+from compiler.passes.package import check_destination, manifest, staging_dir
+from compiler.passes.sign import ml_bom_path
+from compiler.pipeline import run_passes
+from compiler.progress import Progress, Silent
+from compiler.request import CompileRequest
+from compiler.sources import load_sources
+from edge_bundle.manifest import VariantManifest
+from edge_bundle.proof import AccuracyProof, Proof
+
+
+@dataclass(frozen=True, kw_only=True)
+class VariantResult:
+    """One compiled variant and its signed figures."""
+
+    manifest: VariantManifest
+    proof: Proof
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompileResult:
+    """What a compile made. ``bundle_dir`` is the OCI layout; ``variants`` are in the order of the request."""
+
+    name: str
+    version: str
+    bundle_digest: str
+    release_index_digest: str
+    model_digest: str
+    reference: AccuracyProof
+    variants: tuple[VariantResult, ...]
+    stages: tuple[Stage, ...]
+    signed_by: tuple[str, ...]
+    bundle_dir: Path
+    ml_bom_path: Path
+
+
+def compile_bundle(request: CompileRequest, *, progress: Progress | None = None) -> CompileResult:
+    """Compile, prove, package and sign.
+
+    The same request with the same toolchain gives the same ``bundle_digest``; the proofs are measured anew each time.
+    An interrupted or failed compile leaves ``out_dir`` as it was.
+
+    Raises:
+        InvalidInputError, LimitExceededError, NotFoundError: an input is wrong; names file, key, expected and got.
+        CompileError: a pass cannot handle the model; names the pass, and node and operator where there is one.
+        ContractNotMetError: a variant misses the contract; says by how much.
+        EngineError: a runtime is missing or fails.
+        ConflictError: ``out_dir`` is taken.
+
+    """
+    check_destination(request.out_dir, force=request.force)
+    state = Compilation(request=request, sources=load_sources(request))
+    try:
+        done = run_passes(state, progress or Silent())
+    finally:
+        shutil.rmtree(staging_dir(request.out_dir), ignore_errors=True)
+    return _result(done)
+
+
+def _result(state: Compilation) -> CompileResult:
+    sources, refs = state.sources, need(state.refs, "bundle")
+    return CompileResult(
+        name=sources.contract.name,
+        version=sources.contract.version,
+        bundle_digest=refs.bundle_digest,
+        release_index_digest=state.release_index_digest,
+        model_digest=sources.model_digest,
+        reference=need(state.reference, "reference").accuracy,
+        variants=tuple(
+            VariantResult(manifest=manifest(measured, sources), proof=proof)
+            for measured, proof in zip(state.measured, state.proofs, strict=True)
+        ),
+        stages=state.stages,
+        signed_by=tuple(sorted(key.public.keyid for key in state.request.keys)),
+        bundle_dir=state.request.out_dir,
+        ml_bom_path=ml_bom_path(state.request.out_dir),
+    )

@@ -1,0 +1,131 @@
+"""A CycloneDX 1.6 ML-BOM of a bundle (https://cyclonedx.org/docs/1.6/json/): models, data sets and tools by digest.
+
+Reproducible: no time, and the serial number is derived from the bundle digest (RFC 9562, UUID version 8).
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from compiler.compilation import Sources
+from edge_bundle.bundle import BundleRefs
+from edge_bundle.digest import hex_of
+from edge_bundle.manifest import VariantManifest
+
+SPEC_VERSION = "1.6"
+
+
+def ml_bom(
+    sources: Sources, manifests: tuple[VariantManifest, ...], refs: BundleRefs, toolchain: Mapping[str, str]
+) -> bytes:
+    """The document as indented UTF-8 JSON."""
+    contract = sources.contract
+    ref = f"{contract.name}:{contract.version}"
+    document = {
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": SPEC_VERSION,
+        "serialNumber": f"urn:uuid:{_serial(hex_of(refs.bundle_digest))}",
+        "version": 1,
+        "metadata": {
+            "component": {
+                "type": "application",
+                "bom-ref": ref,
+                "name": contract.name,
+                "version": contract.version,
+                "description": contract.description,
+                "hashes": _hashes(refs.bundle_digest),
+                "supplier": {"name": contract.owner},
+            },
+            "tools": {
+                "components": [
+                    {"type": "application", "bom-ref": f"tool:{name}", "name": name, "version": version}
+                    for name, version in sorted(toolchain.items())
+                ]
+            },
+        },
+        "components": [
+            _source_model(sources, ref),
+            *(_variant(manifest, refs) for manifest in manifests),
+            *_datasets(sources),
+        ],
+        "dependencies": _dependencies(manifests, ref),
+    }
+    return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _source_model(sources: Sources, ref: str) -> dict[str, Any]:
+    contract = sources.contract
+    datasets = ["evaluation", *(["calibration"] if sources.calibration else [])]
+    return {
+        "type": "machine-learning-model",
+        "bom-ref": f"model:{ref}",
+        "name": contract.name,
+        "version": contract.version,
+        "hashes": _hashes(sources.model_digest),
+        "modelCard": {
+            "modelParameters": {
+                "task": "classification",
+                "datasets": [{"ref": f"data:{name}"} for name in datasets],
+                "inputs": [{"format": f"{r.name} {r.dtype.value} {list(r.shape)}"} for r in contract.inputs],
+                "outputs": [{"format": f"{r.name} {r.dtype.value} {list(r.shape)}"} for r in contract.outputs],
+            }
+        },
+    }
+
+
+def _variant(manifest: VariantManifest, refs: BundleRefs) -> dict[str, Any]:
+    return {
+        "type": "machine-learning-model",
+        "bom-ref": f"variant:{manifest.profile}",
+        "name": f"{manifest.name}/{manifest.profile}",
+        "version": manifest.version,
+        "hashes": _hashes(refs.variant_digests[manifest.profile]),
+        "properties": [
+            {"name": "skerry:numeric-class", "value": manifest.numeric_class.value},
+            {"name": "skerry:precision", "value": manifest.precision.value},
+            {"name": "skerry:runtime", "value": manifest.runtime},
+        ],
+    }
+
+
+def _datasets(sources: Sources) -> list[dict[str, Any]]:
+    found = {"calibration": sources.calibration, "evaluation": sources.evaluation}
+    return [
+        {
+            "type": "data",
+            "bom-ref": f"data:{name}",
+            "name": name,
+            "hashes": _hashes(dataset.digest),
+            "data": [{"type": "dataset", "name": name, "properties": [_samples(dataset.samples)]}],
+        }
+        for name, dataset in found.items()
+        if dataset
+    ]
+
+
+def _samples(count: int) -> dict[str, str]:
+    return {"name": "skerry:samples", "value": str(count)}
+
+
+def _dependencies(manifests: tuple[VariantManifest, ...], ref: str) -> list[dict[str, Any]]:
+    variants = [f"variant:{manifest.profile}" for manifest in manifests]
+    return [
+        {"ref": ref, "dependsOn": variants},
+        *({"ref": variant, "dependsOn": [f"model:{ref}"]} for variant in variants),
+    ]
+
+
+def _hashes(digest: str) -> list[dict[str, str]]:
+    return [{"alg": "SHA-256", "content": hex_of(digest)}]
+
+
+def _serial(hex_digest: str) -> uuid.UUID:
+    """128 digest bits with version 8 and the RFC variant set."""
+    bits = int(hex_digest[:32], 16)
+    bits = bits & ~(0xF << 76) | 0x8 << 76
+    bits = bits & ~(0x3 << 62) | 0x2 << 62
+    return uuid.UUID(int=bits)

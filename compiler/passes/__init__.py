@@ -1,0 +1,1 @@
+"""The passes of a compile, one file each. The list that orders them is ``compiler/pipeline.py``."""

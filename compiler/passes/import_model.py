@@ -1,0 +1,107 @@
+"""Pass 1, import: bytes become a checked graph whose tensors are the contract's.
+
+Requires: the model's bytes and a parsed contract.
+Ensures:
+    1. the graph passes the ONNX checker and the importer's limits (opset, domains, no external data);
+    2. open dimensions that the contract fixes are bound;
+    3. names, order-free, dtypes and shapes of inputs and outputs equal the contract's; only the batch stays open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from compiler import importer
+from compiler.compilation import Compilation
+from compiler.graph import Graph
+from compiler.passes.ensures import ensure
+from compiler.progress import Progress
+from edge_bundle.contract import TensorRule
+from edge_bundle.errors import InvalidInputError
+from edge_bundle.tensor import DYNAMIC, TensorSpec
+
+NAME = "import"
+
+
+def run(state: Compilation, progress: Progress) -> Compilation:
+    """Check the model, bind its dimensions, and compare it with the contract.
+
+    Raises:
+        CompileError: the model is broken or not supported.
+        InvalidInputError: model and contract disagree.
+
+    """
+    progress.start(NAME, 1)
+    contract, file = state.sources.contract, str(state.request.contract_path)
+    found = importer.summarise(state.sources.model, stage=NAME)
+    _match("inputs", contract.inputs, found.inputs, file, bound=False)
+    shapes = {rule.name: rule.shape for rule in contract.inputs}
+    graph = importer.summarise(
+        importer.canonicalise(importer.bind_dimensions(found.model, shapes, stage=NAME), stage=NAME), stage=NAME
+    )
+    _match("inputs", contract.inputs, graph.inputs, file, bound=True)
+    _match("outputs", contract.outputs, graph.outputs, file, bound=True)
+    progress.advance()
+    progress.done()
+    return replace(state, graph=graph, reference_graph=graph)
+
+
+def check(state: Compilation) -> None:
+    """Rule 3; rules 1 and 2 hold because the pipeline checks every graph and rule 3 compares bound shapes."""
+    contract = state.sources.contract
+    ensure(
+        _names(state.current) == {rule.name for rule in (*contract.inputs, *contract.outputs)},
+        stage=NAME,
+        promise="the graph's tensors are the contract's",
+    )
+
+
+def _names(graph: Graph) -> set[str]:
+    return {spec.name for spec in (*graph.inputs, *graph.outputs)}
+
+
+def _match(kind: str, rules: Sequence[TensorRule], specs: Sequence[TensorSpec], file: str, *, bound: bool) -> None:
+    model = {spec.name: spec for spec in specs}
+    wanted = {rule.name for rule in rules}
+    if wanted != set(model):
+        raise InvalidInputError(
+            file=file,
+            key=kind,
+            expected=f"the model's {kind} {_list(set(model))}",
+            got=f"{_list(wanted)}",
+            advice=f"name every one of the model's {kind} in the contract, and no other",
+        )
+    for rule in rules:
+        _match_one(kind, rule, model[rule.name], file, bound=bound)
+
+
+def _match_one(kind: str, rule: TensorRule, spec: TensorSpec, file: str, *, bound: bool) -> None:
+    if rule.dtype is spec.dtype and _fits(rule.shape, spec.shape, bound=bound):
+        return
+    open_dims = [index for index, size in enumerate(spec.shape) if size == DYNAMIC and index > 0]
+    advice = "write the contract's tensor as the model has it"
+    if bound and open_dims:
+        advice = f"dimension {open_dims[0]} is dynamic and nothing binds it: export the model with a fixed size there"
+    raise InvalidInputError(
+        file=file,
+        key=f"{kind}.{rule.name}",
+        expected=f"{_describe(spec)}, as in the model",
+        got=_describe(rule.spec),
+        advice=advice,
+    )
+
+
+def _fits(rule: tuple[int, ...], model: tuple[int, ...], *, bound: bool) -> bool:
+    """Equal; before binding, a dimension that the model leaves open fits any size."""
+    if len(rule) != len(model):
+        return False
+    return all(want == got or (got == DYNAMIC and not bound) for want, got in zip(rule, model, strict=True))
+
+
+def _describe(spec: TensorSpec) -> str:
+    return f"{spec.dtype.value} {list(spec.shape)}"
+
+
+def _list(names: set[str]) -> str:
+    return ", ".join(map(repr, sorted(names))) or "none"

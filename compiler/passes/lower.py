@@ -1,0 +1,149 @@
+"""Pass 7, lower: each profile gets its runtime's own files.
+
+Requires: a fused graph; for an int8 profile the quantized graph of its scheme.
+Ensures:
+    1. one artifact per profile, in the request's order, whose entrypoint is among its files;
+    2. no artifact is larger than its profile's ``limits.max_artifact_bytes``;
+    3. the profile's runtime loads the artifact (an operator that it cannot run is named here).
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from compiler.compilation import Compilation, Lowered
+from compiler.graph import Graph
+from compiler.one_line import one_line
+from compiler.passes.ensures import ensure
+from compiler.progress import Progress
+from compiler.scheme import scheme_of
+from compiler.toolchain import versions
+from compiler.variant_source import source_of_lowered
+from edge_bundle.errors import CompileError, EngineError, InvalidInputError, LimitExceededError, RuntimeMissingError
+from edge_bundle.manifest import Precision
+from edge_runtime.factory import open_engine
+from edge_runtime.openvino_import import import_openvino
+from hardware_profiles.schema import Profile
+
+NAME = "lower"
+
+
+def run(state: Compilation, progress: Progress) -> Compilation:
+    """Make every profile's artifact and load it once.
+
+    Raises:
+        CompileError: the profile's runtime cannot take the model; names the profile.
+        RuntimeMissingError: the profile's runtime is not installed here.
+        InvalidInputError: there is no compiler for the profile's runtime.
+        LimitExceededError: the artifact is larger than the profile allows.
+
+    """
+    progress.start(NAME, len(state.request.profiles))
+    lowered = []
+    for profile in state.request.profiles:
+        variant = lower(_graph_for(state, profile), profile)
+        _check_size(variant)
+        _try_load(state, variant)
+        lowered.append(variant)
+        progress.advance()
+    progress.done()
+    return replace(state, lowered=tuple(lowered))
+
+
+def check(state: Compilation) -> None:
+    """Rule 1; rules 2 and 3 raise while lowering."""
+    wanted = tuple(profile.name for profile in state.request.profiles)
+    ensure(tuple(v.profile.name for v in state.lowered) == wanted, stage=NAME, promise="one artifact per profile")
+    for variant in state.lowered:
+        ensure(variant.entrypoint in variant.files, stage=NAME, promise="the entrypoint is among the files")
+
+
+def lower(graph: Graph, profile: Profile) -> Lowered:
+    """The artifact of one graph for one profile.
+
+    Raises:
+        CompileError, RuntimeMissingError, InvalidInputError: as ``run``.
+
+    """
+    lowering = LOWERINGS.get(profile.runtime)
+    if lowering is None:
+        raise InvalidInputError(
+            file=f"profile {profile.name}",
+            key="runtime",
+            expected=f"one of {', '.join(sorted(LOWERINGS))}",
+            got=repr(profile.runtime),
+        )
+    return lowering(graph, profile)
+
+
+def to_onnxruntime(graph: Graph, profile: Profile) -> Lowered:
+    """The ONNX model itself."""
+    return Lowered(profile=profile, files={"model.onnx": graph.model}, entrypoint="model.onnx", toolchain=versions())
+
+
+def to_openvino(graph: Graph, profile: Profile) -> Lowered:
+    """OpenVINO IR, weights in full precision.
+
+    Raises:
+        RuntimeMissingError: OpenVINO is not installed.
+        CompileError: OpenVINO cannot convert the model.
+
+    """
+    try:
+        openvino = import_openvino()
+    except ModuleNotFoundError as error:
+        raise RuntimeMissingError(runtime="openvino", extra="openvino") from error
+    with tempfile.TemporaryDirectory(prefix="skerry-") as folder:
+        target = Path(folder) / "model.xml"
+        try:
+            model = openvino.Core().read_model(graph.model, b"")
+            openvino.save_model(model, target, compress_to_fp16=False)
+        except (RuntimeError, ValueError, TypeError) as error:
+            raise _refused(profile, error) from error
+        files = {name: (Path(folder) / name).read_bytes() for name in ("model.bin", "model.xml")}
+    return Lowered(profile=profile, files=files, entrypoint="model.xml", toolchain=versions("openvino"))
+
+
+LOWERINGS: Mapping[str, Callable[[Graph, Profile], Lowered]] = {
+    "onnxruntime": to_onnxruntime,
+    "openvino": to_openvino,
+}
+"""Runtime -> how its artifact is made."""
+
+
+def _graph_for(state: Compilation, profile: Profile) -> Graph:
+    if profile.precision is Precision.INT8:
+        return state.quantized[scheme_of(profile)]
+    return state.current
+
+
+def _check_size(variant: Lowered) -> None:
+    size, limit = sum(map(len, variant.files.values())), variant.profile.limits.max_artifact_bytes
+    if size > limit:
+        raise LimitExceededError(
+            what=f"artifact for profile {variant.profile.name}",
+            limit=limit,
+            got=size,
+            unit="bytes",
+            advice="use a smaller model or a lower precision, or leave the profile out",
+        )
+
+
+def _try_load(state: Compilation, variant: Lowered) -> None:
+    try:
+        open_engine(source_of_lowered(variant, state.sources.contract)).close()
+    except RuntimeMissingError:
+        raise
+    except EngineError as error:
+        raise _refused(variant.profile, error) from error
+
+
+def _refused(profile: Profile, error: Exception) -> CompileError:
+    return CompileError(
+        stage=NAME,
+        detail=f"profile {profile.name} cannot run the model: {one_line(error)}",
+        advice=f"leave profile {profile.name} out, or export the model with operators that {profile.runtime} supports",
+    )

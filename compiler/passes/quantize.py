@@ -1,0 +1,133 @@
+"""Pass 6, quantize: the float graph in QDQ form, once per activation scheme that the profiles ask for.
+
+Requires: a fused graph and the ranges of its activations.
+Ensures:
+    1. every scheme asked for has a graph with QuantizeLinear/DequantizeLinear of ai.onnx and the same interface;
+    2. Softmax and other probability heads stay in float.
+
+Weights are int8 per output channel, symmetric. After B. Jacob et al., "Quantization and Training of Neural Networks for
+Efficient Integer-Arithmetic-Only Inference" (CVPR 2018) and R. Krishnamoorthi, "Quantizing deep convolutional
+networks for efficient inference" (arXiv:1806.08342), section 3.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+import numpy as np
+from onnxruntime.quantization import QuantType
+from onnxruntime.quantization.calibrate import CalibrationMethod, TensorData, TensorsData
+from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+
+from compiler import importer
+from compiler.compilation import Compilation
+from compiler.graph import Graph
+from compiler.one_line import one_line
+from compiler.passes.ensures import ensure
+from compiler.progress import Progress
+from compiler.scheme import Scheme, scheme_of
+from edge_bundle.errors import CompileError
+from edge_bundle.manifest import Precision
+from hardware_profiles.schema import Activations
+
+NAME = "quantize"
+
+OPERATORS = (
+    "Add", "AveragePool", "Clip", "Concat", "Conv", "ConvTranspose", "Flatten", "Gather", "Gemm", "GlobalAveragePool",
+    "LeakyRelu", "MatMul", "MaxPool", "Mul", "Pad", "Relu", "Reshape", "Resize", "Slice", "Split", "Squeeze",
+    "Transpose", "Unsqueeze",
+)  # fmt: skip
+"""Operators that get QDQ pairs. Softmax and Sigmoid are left out: at 1/256 steps, top answers tie."""
+
+_TYPES = {Activations.UINT8: QuantType.QUInt8, Activations.INT8: QuantType.QInt8}
+
+
+def run(state: Compilation, progress: Progress) -> Compilation:
+    """Quantize for every scheme in use.
+
+    Raises:
+        CompileError: the quantizer cannot handle the graph, or nothing in it can be quantized.
+
+    """
+    schemes = {scheme_of(profile) for profile in state.request.profiles if profile.precision is Precision.INT8}
+    if not schemes:
+        return state
+    progress.start(NAME, len(schemes))
+    quantized: dict[Scheme, Graph] = {}
+    for scheme in sorted(schemes):
+        quantized[scheme] = quantize(state.current, state.ranges, scheme)
+        progress.advance()
+    progress.done()
+    return replace(state, quantized=quantized)
+
+
+def check(state: Compilation) -> None:
+    """Rules 1 and 2."""
+    for graph in state.quantized.values():
+        ensure(graph.quantized, stage=NAME, promise="the graph is in QDQ form")
+        ensure(
+            (graph.inputs, graph.outputs) == (state.current.inputs, state.current.outputs),
+            stage=NAME,
+            promise="same interface",
+        )
+
+
+def quantize(graph: Graph, ranges: Mapping[str, tuple[float, float]], scheme: Scheme) -> Graph:
+    """The graph in QDQ form; deterministic.
+
+    Raises:
+        CompileError: ONNX Runtime's quantizer refuses the graph, or finds nothing to quantize.
+
+    """
+    if not set(OPERATORS) & set(graph.op_counts):
+        raise CompileError(
+            stage=NAME,
+            detail=f"expected one of the operators {', '.join(OPERATORS)}, got {', '.join(graph.op_counts)}",
+            advice="compile this model for fp32 profiles only",
+        )
+    with _quiet():
+        try:
+            quantizer = QDQQuantizer(
+                importer.to_proto(graph.model, stage=NAME),
+                True,
+                False,
+                QuantType.QInt8,
+                _TYPES[scheme.activations],
+                _tensors_data(ranges),
+                [],
+                [],
+                list(OPERATORS),
+                {"ActivationSymmetric": scheme.activations is Activations.INT8, "WeightSymmetric": True},
+            )
+            quantizer.quantize_model()
+        except (ValueError, RuntimeError, TypeError, KeyError, IndexError, NotImplementedError) as error:
+            raise CompileError(
+                stage=NAME,
+                detail=f"ONNX Runtime's quantizer refuses the graph: {one_line(error)}",
+                advice="compile this model for fp32 profiles only",
+            ) from error
+    data = importer.from_proto(quantizer.model.model)
+    return importer.summarise(importer.canonicalise(data, stage=NAME), stage=NAME)
+
+
+def _tensors_data(ranges: Mapping[str, tuple[float, float]]) -> TensorsData:
+    data = {
+        name: TensorData(lowest=np.array(low, dtype=np.float32), highest=np.array(high, dtype=np.float32))
+        for name, (low, high) in ranges.items()
+    }
+    return TensorsData(CalibrationMethod.MinMax, data)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The quantizer logs hints to the root logger; what matters it raises."""
+    root = logging.getLogger()
+    level = root.level
+    root.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        root.setLevel(level)

@@ -1,0 +1,121 @@
+"""Pass 10, sign: provenance and proofs are signed and attached, the bundle is verified as a node would, and published.
+
+Requires: a bundle in the staging directory; at least one signing key.
+Ensures:
+    1. the release index lists both envelopes, and the whole release verifies under the signing keys;
+    2. ``out_dir`` holds the complete release, moved there in one rename; ``ml_bom_path`` lies beside it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from compiler.compilation import Compilation, Measured, need
+from compiler.ml_bom import ml_bom
+from compiler.passes.ensures import ensure
+from compiler.passes.package import check_destination, manifest, staging_dir
+from compiler.progress import Progress
+from compiler.toolchain import versions
+from edge_bundle.attestation import Materials, build_proofs, build_provenance
+from edge_bundle.bundle import attach, release_index
+from edge_bundle.digest import sha256_digest
+from edge_bundle.dsse import IN_TOTO_PAYLOAD_TYPE, sign_envelope
+from edge_bundle.keys import TrustPolicy
+from edge_bundle.layout import Layout
+from edge_bundle.proof import Proof
+from edge_bundle.walk import walk_source
+
+NAME = "sign"
+
+
+def run(state: Compilation, progress: Progress) -> Compilation:
+    """Attach the signed statements, verify, publish.
+
+    Raises:
+        ConflictError: ``out_dir`` was taken meanwhile.
+
+    """
+    progress.start(NAME, 1)
+    request, contract, refs = state.request, state.sources.contract, need(state.refs, "bundle")
+    proofs = tuple(proof(measured, state) for measured in state.measured)
+    ref = {"name": contract.name, "version": contract.version, "bundle_digest": refs.bundle_digest}
+    staging = staging_dir(request.out_dir)
+    with Layout.open(staging) as layout:
+        provenance = build_provenance(**ref, materials=materials(state))
+        attach(layout, sign_envelope(IN_TOTO_PAYLOAD_TYPE, provenance, request.keys), "provenance")
+        attach(layout, sign_envelope(IN_TOTO_PAYLOAD_TYPE, build_proofs(**ref, proofs=proofs), request.keys), "proof")
+        index = release_index(layout)
+        policy = TrustPolicy(tuple(key.public for key in request.keys), len(request.keys))
+        walk_source(index, layout, policy)
+    bom = ml_bom(state.sources, tuple(manifest(m, state.sources) for m in state.measured), refs, _toolchain(state))
+    _publish(staging, request.out_dir, force=request.force)
+    ml_bom_path(request.out_dir).write_bytes(bom)
+    progress.advance()
+    progress.done()
+    return replace(state, proofs=proofs, release_index_digest=sha256_digest(index))
+
+
+def check(state: Compilation) -> None:
+    """Rule 2; rule 1 was checked before publishing."""
+    with Layout.open(state.request.out_dir) as layout:
+        digest = sha256_digest(release_index(layout))
+    ensure(digest == state.release_index_digest, stage=NAME, promise="the release is in its place")
+
+
+def proof(measured: Measured, state: Compilation) -> Proof:
+    """The proof of one variant, now that its digest is known."""
+    profile = measured.lowered.profile
+    return Proof(
+        profile=profile.name,
+        variant_digest=need(state.refs, "bundle").variant_digests[profile.name],
+        precision=profile.precision,
+        numeric_class=measured.numeric_class,
+        accuracy=measured.accuracy,
+        slices=dict(measured.slices),
+        agreement=measured.agreement,
+        latency=measured.latency,
+        peak_rss_bytes=measured.peak_rss_bytes,
+        artifact_bytes=sum(len(data) for data in measured.lowered.files.values()),
+        deterministic=measured.deterministic,
+        evaluation_digest=state.sources.evaluation.digest,
+        measured_on=measured.measured_on,
+        measured_at=measured.measured_at,
+    )
+
+
+def materials(state: Compilation) -> Materials:
+    """Everything that went into the compile, by digest; no time and nothing measured."""
+    sources, request = state.sources, state.request
+    return Materials(
+        model=sources.model_digest,
+        contract=sources.contract_digest,
+        evaluation=sources.evaluation.digest,
+        calibration=sources.calibration.digest if sources.calibration else None,
+        git_commit=request.git_commit or None,
+        toolchain=_toolchain(state),
+        parameters={"profiles": " ".join(sorted(p.name for p in request.profiles)), "seed": str(request.seed)},
+    )
+
+
+def ml_bom_path(out_dir: Path) -> Path:
+    """Where the ML-BOM of a bundle lies: beside it."""
+    return out_dir.parent / f"{out_dir.name}.cdx.json"
+
+
+def _toolchain(state: Compilation) -> dict[str, str]:
+    merged = versions()
+    for variant in state.lowered:
+        merged.update(variant.toolchain)
+    return dict(sorted(merged.items()))
+
+
+def _publish(staging: Path, out_dir: Path, *, force: bool) -> None:
+    check_destination(out_dir, force=force)
+    old = out_dir.parent / f".{out_dir.name}.old"
+    if out_dir.exists():
+        shutil.rmtree(old, ignore_errors=True)
+        out_dir.rename(old)
+    staging.rename(out_dir)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,103 @@
+"""Peak memory of one variant, measured in a fresh process that loads and runs that variant and nothing else.
+
+``python -m compiler.peak_rss FOLDER`` is the child: it reads ``job.msgpack`` and ``files/`` from the folder and
+writes the peak resident set size in bytes to its standard output. It imports no onnx, no quantizer and no plots.
+"""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from edge_bundle.errors import EngineError
+from edge_bundle.tensor import DType, Tensor
+from edge_runtime.engine import EngineSource
+from edge_runtime.factory import open_engine
+
+TIMEOUT_S = 300.0
+"""Longest the child may take, in seconds; the largest model here needs below 3."""
+
+RUNS = 10
+"""Runs in the child: scratch memory is fully grown after the first."""
+
+KIB = 1024
+
+
+class JobInput(msgspec.Struct, frozen=True, kw_only=True):
+    """A ``Tensor`` on its way to the child."""
+
+    dtype: DType
+    shape: tuple[int, ...]
+    data: bytes
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """What the child runs; ``source`` comes without its files, which lie beside it."""
+
+    source: EngineSource
+    file_names: tuple[str, ...]
+    inputs: dict[str, JobInput]
+
+
+def measure_peak_rss(source: EngineSource, inputs: Mapping[str, Tensor]) -> int:
+    """Peak resident set size, in bytes, of a process that holds this variant.
+
+    Raises:
+        EngineError: the child failed; its last line of output says why.
+
+    """
+    names = tuple(sorted(source.files))
+    with tempfile.TemporaryDirectory(prefix="skerry-") as folder:
+        for number, name in enumerate(names):
+            (Path(folder) / str(number)).write_bytes(source.files[name])
+        rows = {name: JobInput(dtype=t.dtype, shape=t.shape, data=bytes(t.data)) for name, t in inputs.items()}
+        job = Job(source=replace(source, files={}), file_names=names, inputs=rows)
+        (Path(folder) / "job.msgpack").write_bytes(msgspec.msgpack.encode(job))
+        command = [sys.executable, "-m", "compiler.peak_rss", folder]
+        try:
+            child = subprocess.run(command, capture_output=True, check=False, timeout=TIMEOUT_S)  # noqa: S603
+        except subprocess.TimeoutExpired:
+            raise _failed(source, f"took longer than {TIMEOUT_S} s") from None
+    if child.returncode or not child.stdout.strip().isdigit():
+        lines = child.stderr.decode(errors="replace").strip().splitlines()
+        raise _failed(source, lines[-1] if lines else f"exit status {child.returncode}")
+    return int(child.stdout)
+
+
+def run_job(folder: Path) -> int:
+    """Load, run, and return this process's peak resident set size in bytes."""
+    job = msgspec.msgpack.decode((folder / "job.msgpack").read_bytes(), type=Job)
+    files = {name: (folder / str(number)).read_bytes() for number, name in enumerate(job.file_names)}
+    inputs = {name: Tensor(row.dtype, row.shape, row.data) for name, row in job.inputs.items()}
+    with open_engine(replace(job.source, files=files)) as engine:
+        for _ in range(RUNS):
+            engine.run(inputs)
+        return own_peak_rss()
+
+
+def own_peak_rss() -> int:
+    """``VmHWM`` of this process in bytes.
+
+    ``ru_maxrss`` is only the fallback: Linux carries it over ``execve``, so a child would report its parent's peak.
+    """
+    status = Path("/proc/self/status")
+    lines = status.read_text().splitlines() if status.exists() else []
+    for line in lines:
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * KIB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB
+
+
+def _failed(source: EngineSource, detail: str) -> EngineError:
+    return EngineError(runtime=source.runtime, detail=f"measuring memory in a fresh process failed: {detail}")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(f"{run_job(Path(sys.argv[1]))}\n")

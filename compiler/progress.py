@@ -1,0 +1,31 @@
+"""The port through which a compile tells how far it is. The compiler prints nothing itself."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Draws (or ignores) the course of a compile; stages follow each other and never nest."""
+
+    def start(self, stage: str, total: int) -> None:
+        """A stage begins; ``total`` is its number of steps, 0 when unknown."""
+
+    def advance(self, steps: int = 1) -> None:
+        """So many more steps of the stage are done."""
+
+    def done(self) -> None:
+        """The stage is over."""
+
+
+class Silent:
+    """A ``Progress`` that shows nothing."""
+
+    def start(self, stage: str, total: int) -> None:
+        """Ignored."""
+
+    def advance(self, steps: int = 1) -> None:
+        """Ignored."""
+
+    def done(self) -> None:
+        """Ignored."""

@@ -1,0 +1,41 @@
+"""What a compile is asked for."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeAlias
+
+from edge_bundle.keys import SigningKey
+from hardware_profiles.schema import Profile
+
+Clock: TypeAlias = Callable[[], float]
+"""Gives Unix seconds."""
+
+MIN_LATENCY_RUNS = 200
+"""Fewest timed runs behind a latency proof: p99 of fewer rests on less than two samples."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompileRequest:
+    """Inputs of one compile.
+
+    ``calibration_path`` is needed by int8 profiles only. ``keys`` sign provenance and proofs. ``seed`` picks the
+    calibration samples when the set is larger than needed. ``force`` replaces a different bundle at ``out_dir``.
+    ``clock`` gives Unix seconds and stamps the proofs; nothing else in a compile looks at a clock or at randomness.
+    """
+
+    model_path: Path
+    contract_path: Path
+    calibration_path: Path | None
+    evaluation_path: Path
+    profiles: tuple[Profile, ...]
+    out_dir: Path
+    keys: tuple[SigningKey, ...] = field(repr=False)
+    seed: int = 0
+    git_commit: str = ""
+    force: bool = False
+    latency_runs: int = MIN_LATENCY_RUNS
+    clock: Clock = time.time

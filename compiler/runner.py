@@ -1,0 +1,64 @@
+"""Run an engine over a data set, one sample at a time, as the agent does for a request with a batch of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.dataset import Dataset
+from edge_bundle.errors import EngineError
+from edge_bundle.tensor import Tensor
+from edge_runtime.arrays import to_array, to_tensor
+from edge_runtime.engine import Engine, EngineSource
+from edge_runtime.factory import open_engine
+
+DETERMINISM_SAMPLES = 32
+"""Samples of the evaluation set that are repeated to look for bits that change."""
+
+DETERMINISM_REPEATS = 3
+"""Times each of them is run by one engine; a fresh engine runs them once more."""
+
+
+def tensors(dataset: Dataset, index: int) -> dict[str, Tensor]:
+    """The inputs of one sample."""
+    return {name: to_tensor(array) for name, array in dataset.row(index).items()}
+
+
+def score(
+    engine: Engine, dataset: Dataset, output: str, *, on_sample: Callable[[], None] = lambda: None
+) -> NDArray[Any]:
+    """Output ``output`` of every sample, shape [samples, classes].
+
+    Raises:
+        EngineError: a run fails, or a score is not finite.
+
+    """
+    rows = []
+    for index in range(dataset.samples):
+        row = to_array(engine.run(tensors(dataset, index))[output]).reshape(-1)
+        if not np.isfinite(row).all():
+            raise EngineError(
+                runtime=engine.runtime_version,
+                detail=f"sample {index}, output {output!r}: expected finite scores, got NaN or infinity",
+            )
+        rows.append(row)
+        on_sample()
+    return np.stack(rows)
+
+
+def is_deterministic(engine: Engine, source: EngineSource, dataset: Dataset) -> bool:
+    """Whether repeats by this engine, and one by a fresh engine, are equal in every bit of every output."""
+    chosen = range(min(dataset.samples, DETERMINISM_SAMPLES))
+    first = _outputs(engine, dataset, chosen)
+    if any(_outputs(engine, dataset, chosen) != first for _ in range(DETERMINISM_REPEATS - 1)):
+        return False
+    with open_engine(source) as fresh:
+        return _outputs(fresh, dataset, chosen) == first
+
+
+def _outputs(engine: Engine, dataset: Dataset, chosen: Iterable[int]) -> list[dict[str, bytes]]:
+    runs = (engine.run(tensors(dataset, index)) for index in chosen)
+    return [{name: bytes(tensor.data) for name, tensor in outputs.items()} for outputs in runs]

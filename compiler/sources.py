@@ -1,0 +1,68 @@
+"""Read and check everything that a compile starts from, before any work is done."""
+
+from __future__ import annotations
+
+from compiler import importer
+from compiler.compilation import Sources
+from compiler.dataset import check_labels, load_calibration, load_evaluation
+from compiler.request import MIN_LATENCY_RUNS, CompileRequest
+from compiler.scoring import class_count
+from edge_bundle.contract_file import contract_digest, load_contract
+from edge_bundle.digest import sha256_digest
+from edge_bundle.errors import InvalidInputError
+from edge_bundle.manifest import Precision
+
+
+def load_sources(request: CompileRequest) -> Sources:
+    """Contract, model bytes and data sets.
+
+    Raises:
+        InvalidInputError: a file or option is wrong; names file, key, expected and got.
+        LimitExceededError: a file is too large.
+
+    """
+    _check_request(request)
+    contract = load_contract(request.contract_path)
+    classes = class_count(contract, file=str(request.contract_path))
+    model = importer.read_file(request.model_path)
+    evaluation = load_evaluation(request.evaluation_path, contract.inputs)
+    check_labels(evaluation, classes=classes, file=str(request.evaluation_path))
+    return Sources(
+        contract=contract,
+        contract_digest=contract_digest(contract),
+        model=model,
+        model_digest=sha256_digest(model),
+        calibration=load_calibration(request.calibration_path, contract.inputs) if request.calibration_path else None,
+        evaluation=evaluation,
+    )
+
+
+def _check_request(request: CompileRequest) -> None:
+    names = [profile.name for profile in request.profiles]
+    if not names or len(set(names)) != len(names):
+        got = ", ".join(names) or "none"
+        raise InvalidInputError(file="request", key="profiles", expected="one or more different profiles", got=got)
+    if not request.keys:
+        raise InvalidInputError(
+            file="request",
+            key="keys",
+            expected="at least one signing key",
+            got="none",
+            advice="make one with: skerry keys generate",
+        )
+    if request.latency_runs < MIN_LATENCY_RUNS:
+        raise InvalidInputError(
+            file="request",
+            key="latency_runs",
+            expected=f"at least {MIN_LATENCY_RUNS}",
+            got=str(request.latency_runs),
+        )
+    int8 = [profile.name for profile in request.profiles if profile.precision is Precision.INT8]
+    if int8 and request.calibration_path is None:
+        raise InvalidInputError(
+            file="request",
+            key="calibration",
+            expected=f"a calibration set, for profile {int8[0]}",
+            got="none",
+            advice="give calibration.npz, or leave int8 profiles out",
+        )
