@@ -88,6 +88,11 @@ class Served:
     engine: Engine
     users: Users = field(default_factory=Users, repr=False)
 
+    @property
+    def profile(self) -> str:
+        """Hardware profile the variant was compiled for."""
+        return self.manifest.profile
+
     async def retire(self, *, timeout_s: float = DRAIN_TIMEOUT_S) -> bool:
         """Close the engine once no request uses it; returns whether that was within ``timeout_s``.
 

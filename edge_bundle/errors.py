@@ -43,6 +43,10 @@ class FormatError(SkerryError):
         return f"{self.what}: expected {self.expected}, got {self.got}"
 
 
+class MediaTypeError(FormatError):
+    """A message announces a media type or content coding that is not spoken here."""
+
+
 class LimitExceededError(SkerryError):
     """A size, count, depth, ratio or time went over its named limit."""
 
@@ -193,6 +197,16 @@ class GoldenMismatchError(EngineError):
         self.vector, self.tensor, self.expected, self.got = vector, tensor, expected, got
 
 
+class EngineTimeoutError(EngineError):
+    """A run took longer than the node waits for one; the same request may succeed on a quieter machine."""
+
+    def __init__(self, *, runtime: str, limit_s: float) -> None:
+        super().__init__(
+            runtime=runtime, detail=f"no answer within {limit_s} s", advice="try again, or send fewer rows"
+        )
+        self.limit_s = limit_s
+
+
 class UnavailableError(SkerryError):
     """The other side cannot be reached or asks for patience; the same call may work later."""
 
@@ -205,7 +219,7 @@ class UnavailableError(SkerryError):
 
 
 class ClockError(SkerryError):
-    """This machine's clock cannot be right, so that no expiry can be judged; what runs keeps running."""
+    """The machine's clock cannot be right, so that no expiry can be judged; what runs keeps running."""
 
     def __init__(self, *, expected: str, got: str) -> None:
         super().__init__(advice="set this machine's clock (NTP, RTC battery); new releases are refused until then")

@@ -1,0 +1,88 @@
+"""The agent's HTTP application: routes and nothing else."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from edge_agent.models import ModelTable
+from edge_agent.serving.deployment import Deployments
+from edge_agent.serving.metadata import MetadataHandlers
+from edge_agent.serving.metrics import MetricsHandler
+from edge_agent.serving.pipeline import Pipeline, standard_steps
+from edge_agent.serving.problem import problem
+from edge_agent.serving.rest import InferHandler
+from edge_agent.serving.settings import ServingSettings
+from edge_agent.serving.steps.reuse import Reuse
+from edge_agent.telemetry.recorder import Recorder
+
+DISTRIBUTION = "skerry"
+
+
+def build_app(
+    table: ModelTable,
+    recorder: Recorder,
+    settings: ServingSettings | None = None,
+    *,
+    clock_s: Callable[[], float] = time.monotonic,
+    rng: random.Random | None = None,
+) -> web.Application:
+    """The application that serves every model in ``table``, now and after each activation.
+
+    ``clock_s`` (monotonic) drives the cache's time to live, ``rng`` samples the hits that are recomputed.
+    """
+    settings = settings or ServingSettings()
+    executor = ThreadPoolExecutor(max_workers=settings.worker_threads, thread_name_prefix="engine")
+    deployments = Deployments(table, recorder, settings, executor, clock_s)
+    reuse = Reuse(recorder, recheck_share=settings.recheck_share, rng=rng or random.Random())  # noqa: S311 - sampling
+    infer = InferHandler(deployments, Pipeline(standard_steps(reuse)), settings)
+    metadata = MetadataHandlers(deployments, importlib.metadata.version(DISTRIBUTION))
+
+    app = web.Application(middlewares=[problems])
+    app.cleanup_ctx.append(_closing(executor))
+    app.add_routes(
+        [
+            web.get("/healthz", metadata.healthz),
+            web.get("/metrics", MetricsHandler(deployments, recorder).__call__),
+            web.get("/v2", metadata.server),
+            web.get("/v2/health/live", metadata.live),
+            web.get("/v2/health/ready", metadata.ready),
+            web.get("/v2/models/stats", metadata.stats),
+        ]
+    )
+    for prefix in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
+        app.add_routes(
+            [
+                web.post(f"{prefix}/infer", infer.__call__),
+                web.get(prefix, metadata.model),
+                web.get(f"{prefix}/ready", metadata.model_ready),
+                web.get(f"{prefix}/stats", metadata.stats),
+            ]
+        )
+    return app
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn the router's own refusals (404, 405) into problem details."""
+    try:
+        return await handler(request)
+    except web.HTTPException as refusal:
+        response = problem(refusal.status, title=type(refusal).__name__, detail=f"{request.method}: {refusal.reason}")
+        if "Allow" in refusal.headers:
+            response.headers["Allow"] = refusal.headers["Allow"]
+        return response
+
+
+def _closing(executor: ThreadPoolExecutor) -> Callable[[web.Application], AsyncIterator[None]]:
+    async def close(_app: web.Application) -> AsyncIterator[None]:
+        yield
+        executor.shutdown(wait=False, cancel_futures=True)
+
+    return close

@@ -1,0 +1,149 @@
+"""Inference over REST: reads the body within bounds, runs the pipeline, answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from urllib.parse import quote
+
+from aiohttp import web
+
+from edge_agent.serving.call import Call, Mark, WantedOutput
+from edge_agent.serving.deployment import Deployments
+from edge_agent.serving.pipeline import Pipeline
+from edge_agent.serving.problem import BODY_LIMIT, problem_of
+from edge_agent.serving.settings import ServingSettings
+from edge_agent.serving.v2_binary import LENGTH_HEADER, parse_length
+from edge_agent.serving.v2_request import decode_request
+from edge_agent.serving.v2_response import EncodedResponse, encode_response
+from edge_bundle.errors import LimitExceededError, MediaTypeError, SkerryError
+
+MEDIA_TYPES = frozenset({"application/json", "application/octet-stream"})
+"""Media types of a request. Others are turned away: a browser sends ``text/plain`` across sites without asking."""
+
+_JSON = "application/json"
+_BINARY = "application/octet-stream"
+
+
+class RestWire:
+    """``Wire`` of one HTTP request."""
+
+    __slots__ = ("_read_timeout_s", "_request", "encoded")
+
+    def __init__(self, request: web.Request, read_timeout_s: float) -> None:
+        self._request = request
+        self._read_timeout_s = read_timeout_s
+        self.encoded = EncodedResponse(b"", None)
+
+    def decode(self, call: Call) -> Awaitable[None] | None:
+        """Check the headers, then read and parse the body; waits only for a body that has not arrived whole."""
+        check_headers(self._request)
+        limit = call.deployment.max_body_bytes
+        announced = self._request.content_length
+        if announced is not None and announced > limit:
+            raise _too_large(limit, announced)
+        content = self._request.content
+        if content.is_eof():
+            self._parse(call, _bounded(content.read_nowait(), limit))
+            return None
+        return self._decode_slowly(call, limit)
+
+    def encode(self, call: Call) -> None:
+        """Render the answer."""
+        served = call.deployment.served
+        self.encoded = encode_response(served.name, served.version, call.request_id, call.outputs or {}, call.wanted)
+
+    async def _decode_slowly(self, call: Call, limit: int) -> None:
+        parts: list[bytes] = []
+        size = 0
+        try:
+            async with asyncio.timeout(self._read_timeout_s):
+                while part := await self._request.content.readany():
+                    size += len(part)
+                    if size > limit:
+                        raise _too_large(limit, size)
+                    parts.append(part)
+        except TimeoutError:
+            limit_s = self._read_timeout_s
+            raise LimitExceededError(what="reading the body", limit=limit_s, got=limit_s, unit="s") from None
+        self._parse(call, b"".join(parts))
+
+    def _parse(self, call: Call, body: bytes) -> None:
+        length = parse_length(self._request.headers.get(LENGTH_HEADER), body_bytes=len(body))
+        request = decode_request(body, length)
+        call.request_id, call.inputs = request.id, request.inputs
+        names = call.deployment.output_checks
+        call.wanted = request.wanted or tuple(WantedOutput(name, request.binary) for name in names)
+
+
+class InferHandler:
+    """Answers ``POST /v2/models/{model}[/versions/{version}]/infer``."""
+
+    def __init__(self, deployments: Deployments, pipeline: Pipeline, settings: ServingSettings) -> None:
+        self._deployments, self._pipeline, self._settings = deployments, pipeline, settings
+
+    async def __call__(self, request: web.Request) -> web.Response:
+        """Run one request through the pipeline."""
+        names = request.match_info
+        try:
+            deployment = self._deployments.get(names["model"], names.get("version"))
+        except SkerryError as error:
+            return problem_of(error)
+        wire = RestWire(request, self._settings.read_timeout_s)
+        call = Call(deployment, wire)
+        waiting = self._pipeline.run(call)
+        if waiting is not None:
+            await waiting
+        return _answer(call, wire.encoded)
+
+
+def check_headers(request: web.Request) -> None:
+    """Raises ``MediaTypeError`` for a content coding or a media type that is not spoken here."""
+    headers = request.headers
+    coding = headers.get("Content-Encoding", "identity")
+    if coding.lower() != "identity":
+        raise MediaTypeError(what="Content-Encoding", expected="an uncompressed body", got=repr(coding))
+    media_type = headers.get("Content-Type")
+    if media_type is not None and media_type.partition(";")[0].strip().lower() not in MEDIA_TYPES:
+        raise MediaTypeError(what="Content-Type", expected=" or ".join(sorted(MEDIA_TYPES)), got=repr(media_type))
+
+
+def marks_header(marks: tuple[Mark, ...]) -> str:
+    """``Skerry-Contract``: a structured field list (RFC 9651) of what the contract flagged or clipped.
+
+    For instance ``flagged; output="probabilities", clipped; input="image"``; names are percent-encoded (RFC 3986).
+    """
+    return ", ".join(f'{mark.kind}; {mark.side}="{quote(mark.tensor, safe="/:+@ ")}"' for mark in marks)
+
+
+def _answer(call: Call, encoded: EncodedResponse) -> web.Response:
+    if isinstance(call.error, SkerryError):
+        response = problem_of(call.error)
+        response.headers.update(call.deployment.headers)
+        return response
+    headers = {**call.deployment.headers, "Cache-Status": call.cache_status}
+    headers["Content-Type"] = _JSON
+    if encoded.header_length is not None:
+        headers["Content-Type"] = _BINARY
+        headers[LENGTH_HEADER] = str(encoded.header_length)
+    if call.cache_key:
+        headers["Skerry-Cache-Key"] = call.cache_key
+    if call.marks:
+        headers["Skerry-Contract"] = marks_header(call.marks)
+    return web.Response(body=encoded.body, headers=headers)
+
+
+def _bounded(body: bytes, limit: int) -> bytes:
+    if len(body) > limit:
+        raise _too_large(limit, len(body))
+    return body
+
+
+def _too_large(limit: int, got: int) -> LimitExceededError:
+    return LimitExceededError(
+        what=BODY_LIMIT,
+        limit=limit,
+        got=got,
+        unit="bytes",
+        advice="the contract's limits.max_body_bytes; send fewer rows",
+    )

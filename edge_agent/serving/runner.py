@@ -1,0 +1,88 @@
+"""Runs one variant's engine: in the event loop while that is quick, else in a worker thread, one run at a time.
+
+A hop to a thread costs 15-30 us, more than a small model itself; a long run in the loop stalls every other request.
+The measured time per row decides, starting from the proof's latency where there is one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Mapping
+from concurrent.futures import Executor
+
+from edge_agent.models import Served
+from edge_agent.serving.call import Call
+from edge_agent.serving.settings import ServingSettings
+from edge_bundle.errors import EngineTimeoutError, UnavailableError
+from edge_bundle.tensor import Tensor
+
+INLINE_LIMIT_US = 2000.0
+"""Longest run expected to finish inside the event loop; other requests wait that long at most."""
+
+MEASURE_WEIGHT = 0.125
+"""Weight of the newest run in the moving average (RFC 6298 smooths round-trip times with the same 1/8)."""
+
+
+class EngineRunner:
+    """Decides where a run happens and bounds how long anyone waits for it."""
+
+    def __init__(self, served: Served, settings: ServingSettings, executor: Executor) -> None:
+        self._served = served
+        self._settings = settings
+        self._executor = executor
+        self._turn = asyncio.Lock()  # the engine runs one request at a time; waiters are served in order
+        self._pending = 0
+        self.us_per_row = INLINE_LIMIT_US + 1 if served.proof is None else served.proof.latency.p50_us
+        self.runs = 0
+
+    def run(self, call: Call) -> Awaitable[None] | None:
+        """Set ``call.outputs``. Raises ``EngineError``, or ``UnavailableError`` when too many runs wait already."""
+        if self._pending == 0 and self.us_per_row * call.rows <= INLINE_LIMIT_US:
+            call.outputs, elapsed_us = self._timed_run(call.inputs)
+            self._measured(elapsed_us, call.rows)
+            return None
+        if self._pending >= self._settings.max_pending_runs:
+            detail = f"{self._pending} requests already wait for its engine"
+            raise UnavailableError(what=f"model {self._served.name}", detail=detail, advice="try again shortly")
+        return self._run_in_worker(call)
+
+    async def _run_in_worker(self, call: Call) -> None:
+        limit_s = self._settings.engine_timeout_s
+        try:
+            async with asyncio.timeout(limit_s):
+                future = await self._start(call.inputs)
+                # A run cannot be interrupted: on timeout or cancellation it goes on alone and gives its turn back.
+                call.outputs, elapsed_us = await asyncio.shield(future)
+        except TimeoutError:
+            raise EngineTimeoutError(runtime=self._served.manifest.runtime, limit_s=limit_s) from None
+        self._measured(elapsed_us, call.rows)
+
+    async def _start(self, inputs: Mapping[str, Tensor]) -> asyncio.Future[tuple[dict[str, Tensor], float]]:
+        self._pending += 1
+        try:
+            await self._turn.acquire()
+        except asyncio.CancelledError:
+            self._pending -= 1
+            raise
+        self._served.users.enter()
+        future = asyncio.get_running_loop().run_in_executor(self._executor, self._timed_run, inputs)
+        future.add_done_callback(self._finished)
+        return future
+
+    def _finished(self, future: asyncio.Future[tuple[dict[str, Tensor], float]]) -> None:
+        self._pending -= 1
+        self._turn.release()
+        self._served.users.leave()
+        if not future.cancelled():
+            future.exception()  # looked at here too: nobody else does after a timeout
+
+    def _timed_run(self, inputs: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], float]:
+        start = time.perf_counter_ns()
+        outputs = self._served.engine.run(inputs)
+        return outputs, (time.perf_counter_ns() - start) / 1000
+
+    def _measured(self, elapsed_us: float, rows: int) -> None:
+        newest = elapsed_us / rows
+        self.us_per_row = newest if self.runs == 0 else self.us_per_row + MEASURE_WEIGHT * (newest - self.us_per_row)
+        self.runs += 1

@@ -1,0 +1,72 @@
+"""One tensor rule of the contract, prepared once per variant: what to compare, and what to do about a violation."""
+
+from __future__ import annotations
+
+from edge_agent.serving.call import Mark, MarkKind
+from edge_agent.serving.extent import Extent, bounds, clip, extent
+from edge_bundle.contract import OnViolation, TensorRule
+from edge_bundle.errors import ContractViolationError
+from edge_bundle.tensor import DYNAMIC, Tensor
+
+
+class TensorCheck:
+    """Checks tensors against one rule. ``side`` is ``input`` or ``output`` and names the party at fault."""
+
+    def __init__(self, rule: TensorRule, side: str, *, max_batch: int) -> None:
+        self.name = rule.name
+        self.rule = rule
+        self._side = side
+        self._spec = rule.spec
+        self._max_batch = max_batch
+        self._low, self._high = bounds(rule.dtype, rule.minimum, rule.maximum)
+
+    @property
+    def has_batch(self) -> bool:
+        """Whether dimension 0 is the batch."""
+        return bool(self.rule.shape) and self.rule.shape[0] == DYNAMIC
+
+    def check_shape(self, tensor: Tensor) -> None:
+        """Raises ``ContractViolationError`` for another dtype, shape, or too many rows."""
+        rule = self.rule
+        if tensor.dtype is not rule.dtype:
+            raise self._violation("dtype", rule.dtype.value, tensor.dtype.value)
+        if self._spec.accepts(tensor.shape, max_batch=self._max_batch):
+            return
+        batch = f" with 1 to {self._max_batch} rows" if self.has_batch else ""
+        raise self._violation("shape", f"{list(rule.shape)}{batch}", str(list(tensor.shape)))
+
+    def check_rows(self, tensor: Tensor, rows: int) -> None:
+        """Raises ``ContractViolationError`` when the batch is not ``rows`` like that of the other tensors."""
+        if self.has_batch and tensor.shape[0] != rows:
+            raise self._violation("batch", f"{rows} rows in every tensor", f"{tensor.shape[0]}")
+
+    def check_values(self, tensor: Tensor) -> tuple[Tensor, Mark | None]:
+        """The tensor, clipped if the rule says so, with a mark when it broke the range and was let through.
+
+        Raises ``ContractViolationError`` when the rule rejects, and for NaN under ``clip`` (no nearest value exists).
+        """
+        rule = self.rule
+        if not rule.has_range:
+            return tensor, None
+        found = extent(tensor)
+        bad_nan = found.has_nan and not rule.allow_nan
+        if not (bad_nan or found.smallest < self._low or found.largest > self._high):
+            return tensor, None
+        if rule.on_violation is OnViolation.REJECT or (rule.on_violation is OnViolation.CLIP and bad_nan):
+            raise self._violation("range", self._range_text(), _found_text(found, bad_nan=bad_nan))
+        if rule.on_violation is OnViolation.FLAG:
+            return tensor, Mark(MarkKind.FLAGGED, self._side, self.name)
+        return clip(tensor, self._low, self._high), Mark(MarkKind.CLIPPED, self._side, self.name)
+
+    def _range_text(self) -> str:
+        bounds = f"[{self.rule.minimum}, {self.rule.maximum}]".replace("None", "any")
+        return f"elements in {bounds}{'' if self.rule.allow_nan else ', no NaN'}"
+
+    def _violation(self, rule: str, expected: str, got: str) -> ContractViolationError:
+        return ContractViolationError(where=self._side, tensor=self.name, rule=rule, expected=expected, got=got)
+
+
+def _found_text(found: Extent, *, bad_nan: bool) -> str:
+    if bad_nan:
+        return "NaN"
+    return f"[{found.smallest:.6g}, {found.largest:.6g}]"

@@ -1,0 +1,1 @@
+"""Counting what was served, keeping it safe on disk, and sending it to the hub."""
