@@ -12,13 +12,13 @@ from typing import Self, TypeVar
 
 import aiohttp
 import msgspec
-from edge_bundle.http_signature import sign_request
 
 from edge_agent.config import LimitsConfig
 from edge_agent.ports import Clock
 from edge_agent.transfer import Budget, RateFloor
 from edge_bundle import canonical
 from edge_bundle.errors import ConflictError, NotFoundError, RefusedError, SkerryError, UnavailableError
+from edge_bundle.http_signature import sign_request
 from edge_bundle.keys import SigningKey
 from edge_bundle.messages import EnrolRequest, EnrolResponse, PollRequest, PollResponse
 
@@ -32,9 +32,6 @@ MAX_PROBLEM_BYTES = 64 << 10
 
 CHUNK_BYTES = 64 << 10
 _BLOBS = "/v1/blobs/"
-UNSIGNED = "-"
-"""The node id of a request signed before the hub gave one."""
-
 _CONTENT_RANGE = re.compile(r"bytes (?P<first>\d{1,15})-\d{1,15}/(?:\d{1,15}|\*)")
 _PATIENCE = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 """Client errors that ask for patience (RFC 9110 section 15.5.9, RFC 8470, RFC 6585)."""
@@ -69,9 +66,9 @@ class HubClient:
             self._session = None
 
     async def enrol(self, request: EnrolRequest) -> EnrolResponse:
-        """``POST /v1/enrol``."""
+        """``POST /v1/enrol``, signed under the key's own id: the hub gave no name yet."""
         body = canonical.dumps(request)
-        return await self._call("/v1/enrol", UNSIGNED, body, EnrolResponse)
+        return await self._call("/v1/enrol", self._key.public.keyid, body, EnrolResponse)
 
     async def poll(self, node_id: str, request: PollRequest) -> PollResponse:
         """``POST /v1/nodes/{node_id}/poll``."""

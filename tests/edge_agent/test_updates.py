@@ -1,0 +1,279 @@
+"""Updates from order to activation, with the real engine and the hub in memory; every refusal by its name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_agent.assembly import Agent
+from edge_bundle.messages import UpdateResult, target_path
+from tests.sim.memory_hub import FakeClock
+from tests.sim.node import close, hub_with, make_config, make_node, served_version
+from tests.sim.releases import ALICE, BOB, MALLORY, MODEL, make_release
+
+
+class World:
+    """A hub and one node, restarted at will."""
+
+    def __init__(self, folder: Path, *versions: str) -> None:
+        self.clock = FakeClock()
+        self.hub = hub_with(self.clock, *versions)
+        self.config = make_config(folder, self.hub.tuf.root)
+        self.node = make_node(self.config, self.hub, self.clock)
+
+    def poll(self, times: int = 1) -> None:
+        """Let the node poll."""
+
+        async def run() -> None:
+            for _ in range(times):
+                await self.node.poller.tick()
+
+        asyncio.run(run())
+
+    def restart(self) -> None:
+        """A new process on the same disk."""
+        close(self.node)
+        self.node = make_node(self.config, self.hub, self.clock)
+        asyncio.run(self.node.updater.restore())
+
+    def update_to(self, version: str) -> None:
+        """Publish, order and install a release."""
+        self.hub.publish(make_release(version))
+        self.hub.order(version)
+        self.poll()
+        assert served_version(self.node) == version
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    world = World(tmp_path, "1.0.0")
+    yield world
+    close(world.node)
+
+
+def last_error(node: Agent) -> str:
+    return node.poller.orders.last[-1].error
+
+
+def test_first_poll_enrols_installs_and_reports(world: World) -> None:
+    world.poll()
+    assert served_version(world.node) == "1.0.0"
+    (outcome,) = world.hub.outcomes
+    assert (outcome.result, outcome.version, outcome.error) == (UpdateResult.ACTIVATED, "1.0.0", "")
+    report = world.hub.polls[-1].slots[0]
+    release = make_release("1.0.0")
+    assert (report.model, report.version, report.bundle_digest) == (MODEL, "1.0.0", release.bundle_digest)
+    assert report.activated_at_ms == int(world.clock.now * 1000)
+
+
+def test_second_release_keeps_the_first_as_previous(world: World) -> None:
+    world.poll()
+    world.update_to("2.0.0")
+    slots = world.node.store.slots(MODEL)
+    assert slots.previous is not None
+    assert slots.previous.version == "1.0.0"
+    assert slots.floor == "2.0.0"
+    assert world.hub.polls[-1].slots[0].previous_version == "1.0.0"
+
+
+def test_blobs_of_the_release_before_the_previous_are_swept(world: World) -> None:
+    for version in ("1.0.0", "2.0.0", "3.0.0"):
+        world.update_to(version)
+    held = {path.name for path in (world.config.state / "blobs" / "sha256").iterdir()}
+    needed = {digest.removeprefix("sha256:") for v in ("2.0.0", "3.0.0") for digest in make_release(v).blobs}
+    assert held == needed
+
+
+def test_a_restart_serves_without_the_hub(world: World) -> None:
+    world.poll()
+    world.hub.faults.down = True
+    world.restart()
+    assert served_version(world.node) == "1.0.0"
+    world.poll(3)
+    assert served_version(world.node) == "1.0.0"
+    assert world.node.poller.schedule.failures == 3
+    assert "UnavailableError" in world.node.poller.last_error
+
+
+def test_an_order_already_fulfilled_is_reported_again_after_a_restart(world: World) -> None:
+    world.poll()
+    world.restart()
+    world.poll()
+    assert [outcome.result for outcome in world.hub.outcomes] == [UpdateResult.ACTIVATED] * 2
+    assert world.hub.transfers == world.hub.transfers[:9]
+
+
+def flip_artifact(world: World) -> None:
+    release = make_release("2.0.0")
+    world.hub.faults.flip_in = {max(release.blobs, key=lambda digest: len(release.blobs[digest]))}
+
+
+def flip_index(world: World) -> None:
+    world.hub.faults.flip_in = {make_release("2.0.0").index_digest}
+
+
+def freeze(world: World) -> None:
+    world.clock.now += 2 * 86_400
+
+
+def unknown_signer(world: World) -> None:
+    world.hub.publish(make_release("2.0.0", signers=(MALLORY,)))
+
+
+def one_signature_of_two(world: World) -> None:
+    world.hub.publish(make_release("2.0.0", signers=(ALICE,)))
+
+
+def one_known_one_unknown(world: World) -> None:
+    world.hub.publish(make_release("2.0.0", signers=(BOB, MALLORY)))
+
+
+def old_version(world: World) -> None:
+    world.hub.publish(make_release("0.9.0"))
+    world.hub.order("0.9.0")
+
+
+def stolen_hub_signs_team(world: World) -> None:
+    world.hub.tuf.resign_team_with(MALLORY)
+
+
+def unlisted_target(world: World) -> None:
+    world.hub.order("7.7.7")
+
+
+def order_lies_about_version(world: World) -> None:
+    world.hub.order("3.0.0", path=target_path(MODEL, "2.0.0"))
+
+
+def wrong_goldens(world: World) -> None:
+    world.hub.publish(make_release("2.0.0", wrong_goldens=True))
+
+
+def other_profile(world: World) -> None:
+    world.hub.publish(make_release("2.0.0", profile="cpu-int8"))
+
+
+REFUSALS = [
+    pytest.param(flip_artifact, "DigestMismatchError", True, id="flipped-byte-in-artifact"),
+    pytest.param(flip_index, "DigestMismatchError", True, id="flipped-byte-in-index"),
+    pytest.param(freeze, "ExpiredMetadataError", False, id="expired-metadata-freeze"),
+    pytest.param(unknown_signer, "SignatureError", True, id="signed-by-unknown-key"),
+    pytest.param(one_signature_of_two, "SignatureError", True, id="too-few-signatures"),
+    pytest.param(one_known_one_unknown, "SignatureError", True, id="unknown-key-fills-no-threshold"),
+    pytest.param(old_version, "RollbackError", False, id="older-release-offered-again"),
+    pytest.param(stolen_hub_signs_team, "UntrustedMetadataError", False, id="team-role-by-foreign-key"),
+    pytest.param(unlisted_target, "UntrustedMetadataError", False, id="target-nobody-signed"),
+    pytest.param(order_lies_about_version, "SubjectMismatchError", True, id="order-and-target-differ"),
+    pytest.param(wrong_goldens, "GoldenMismatchError", True, id="golden-vectors-not-reproduced"),
+    pytest.param(other_profile, "NotFoundError", True, id="no-variant-for-this-profile"),
+]
+
+
+@pytest.mark.parametrize(("attack", "name", "final"), REFUSALS)
+def test_refusals(world: World, attack: Callable[[World], None], name: str, final: bool) -> None:
+    world.poll()
+    world.hub.publish(make_release("2.0.0"))
+    world.hub.order("2.0.0")
+    attack(world)
+    transfers = len(world.hub.transfers)
+    world.poll()
+    outcome = world.hub.outcomes[-1]
+    assert (outcome.result, outcome.error) == (UpdateResult.REFUSED, name)
+    assert outcome.detail
+    assert served_version(world.node) == "1.0.0"
+    assert world.node.store.slots(MODEL).staged is None
+
+    after_refusal = len(world.hub.transfers)
+    if not final:
+        assert after_refusal == transfers, "no blob may be fetched before the metadata holds"
+    world.poll(3)
+    assert len(world.hub.transfers) == after_refusal, "a refused release was fetched again"
+    assert len(world.hub.outcomes) == 2, "the same refusal was reported twice"
+
+    world.restart()
+    assert served_version(world.node) == "1.0.0"
+
+
+def test_metadata_of_yesterday_is_a_rollback(world: World) -> None:
+    kept = dict(world.hub.tuf.files)
+    world.poll()
+    world.update_to("2.0.0")
+    world.hub.faults.metadata = kept
+    world.hub.order("3.0.0")
+    world.poll()
+    assert last_error(world.node) == "RollbackError"
+    assert "timestamp" in world.hub.outcomes[-1].detail
+
+
+def test_metadata_rollback_is_refused_after_a_restart_too(world: World) -> None:
+    kept = dict(world.hub.tuf.files)
+    world.poll()
+    world.update_to("2.0.0")
+    world.restart()
+    world.hub.faults.metadata = kept
+    world.hub.order("3.0.0")
+    world.poll()
+    assert last_error(world.node) == "RollbackError"
+
+
+def test_a_thawed_hub_heals_the_node(world: World) -> None:
+    world.poll()
+    world.hub.publish(make_release("2.0.0"))
+    world.hub.order("2.0.0")
+    freeze(world)
+    world.poll()
+    assert served_version(world.node) == "1.0.0"
+    world.hub.tuf.refresh()
+    world.poll()
+    assert served_version(world.node) == "2.0.0"
+    assert [o.result for o in world.hub.outcomes] == [
+        UpdateResult.ACTIVATED,
+        UpdateResult.REFUSED,
+        UpdateResult.ACTIVATED,
+    ]
+
+
+def test_a_new_order_for_a_refused_release_is_tried_again(world: World) -> None:
+    world.poll()
+    world.hub.publish(make_release("2.0.0"))
+    world.hub.order("2.0.0")
+    flip_artifact(world)
+    world.poll()
+    world.hub.faults.flip_in = set()
+    world.hub.order("2.0.0", rollout_id="again")
+    world.poll()
+    assert served_version(world.node) == "2.0.0"
+
+
+def test_a_clock_that_was_never_set_refuses_releases_and_keeps_serving(world: World) -> None:
+    world.poll()
+    world.hub.publish(make_release("2.0.0"))
+    world.hub.order("2.0.0")
+    right, world.clock.now = world.clock.now, 1000.0
+    world.restart()
+    world.poll()
+    assert last_error(world.node) == "ClockError"
+    assert world.hub.outcomes[-1].result is UpdateResult.FAILED
+    assert served_version(world.node) == "1.0.0"
+    world.clock.now = right
+    world.poll()
+    assert served_version(world.node) == "2.0.0"
+
+
+def test_spent_token_is_refused_and_the_node_keeps_trying(tmp_path: Path) -> None:
+    world = World(tmp_path, "1.0.0")
+    Path(world.config.hub.token_file or "").write_text("another-token-of-some-length")
+    world.poll(2)
+    assert "RefusedError" in world.node.poller.last_error
+    assert world.node.poller.schedule.failures == 2
+
+
+def test_missing_token_names_the_file(tmp_path: Path) -> None:
+    world = World(tmp_path, "1.0.0")
+    Path(world.config.hub.token_file or "").unlink()
+    world.poll()
+    assert world.node.poller.last_error.startswith("InvalidInputError")
+    assert "token" in world.node.poller.last_error
