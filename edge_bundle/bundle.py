@@ -90,8 +90,11 @@ def attach(layout: Layout, envelope: bytes, kind: AttestationKind) -> Descriptor
     if not bundles:
         raise FormatError(what="release index", expected="a bundle to attach to", got="none")
     envelopes = {d.annotations.get(ATTESTATION, ""): d for d in release.manifests if d not in bundles}
+    replaced = envelopes.get(kind)
     envelopes[kind] = descriptor
     layout.write_index(dumps(image_index((*bundles, *(envelopes[key] for key in sorted(envelopes))))))
+    if replaced is not None and replaced.digest != descriptor.digest:
+        layout.discard(replaced.digest)
     return descriptor
 
 

@@ -18,7 +18,10 @@ from edge_bundle.limits import MAX_JSON_BYTES, MAX_JSON_DEPTH, MAX_SAFE_INTEGER
 
 T = TypeVar("T")
 
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+"""A string, also an unfinished one: were the last quote required, hostile input would cost quadratic time."""
+
+_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _EXPONENT_FROM = 21
 """ECMA-262 section 6.1.6.1.20 Number::toString: exponents appear from 1e21 up and from 1e-7 down."""
 _EXPONENT_BELOW = -6
@@ -42,7 +45,7 @@ def decode(data: bytes, type_: type[T], *, what: str, max_bytes: int = MAX_JSON_
     """Parse JSON strictly into ``type_``; ``what`` names the document in errors.
 
     Refused beyond what msgspec refuses (wrong types, unknown fields): repeated keys, NaN, infinities, integers
-    beyond ``2**53 - 1``. Raises ``FormatError``, or ``LimitExceededError`` for size and depth (checked before parsing).
+    beyond ``2**53 - 1`` that no double is written as. Raises ``FormatError``, or ``LimitExceededError`` for size and depth (checked before parsing).
     """
     if len(data) > max_bytes:
         raise LimitExceededError(what=what, limit=max_bytes, got=len(data), unit="bytes")
@@ -132,11 +135,11 @@ def _utf16(key: str) -> bytes:
 
 def _depth(data: bytes) -> int:
     depth = deepest = 0
-    for byte in _STRING.sub(b"", data):
+    for byte in _STRING.sub(b"", data).translate(None, _NOT_BRACKETS):
         if byte in b"[{":
             depth += 1
             deepest = max(deepest, depth)
-        elif byte in b"]}":
+        else:
             depth -= 1
     return deepest
 
@@ -151,7 +154,8 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _safe_integer(text: str) -> int:
-    if len(text) > len(str(MAX_SAFE_INTEGER)) + 1 or abs(int(text)) > MAX_SAFE_INTEGER:
+    # Doubles from 2**53 to 1e21 are written without exponent or point, so such digits may be a float's canonical form.
+    if len(text) > _EXPONENT_FROM + 1 or (abs(int(text)) > MAX_SAFE_INTEGER and format_number(float(text)) != text):
         raise ValueError(f"an integer beyond {MAX_SAFE_INTEGER}")
     return int(text)
 

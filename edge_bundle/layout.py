@@ -37,6 +37,7 @@ class _Files(Protocol):
     def names(self) -> list[str]: ...
     def read(self, name: str, *, max_bytes: int) -> bytes: ...
     def write(self, name: str, data: bytes) -> None: ...
+    def remove(self, name: str) -> None: ...
     def close(self) -> None: ...
 
 
@@ -100,6 +101,10 @@ class Layout:
         self._open_files.write(_blob_name(digest), data)
         return Descriptor(media_type=media_type, digest=digest, size=len(data), annotations=dict(annotations or {}))
 
+    def discard(self, digest: Digest) -> None:
+        """Remove a blob that the index no longer names; nothing happens when it is not there."""
+        self._open_files.remove(_blob_name(digest))
+
     def export_tar(self, path: str | Path) -> None:
         """Write the whole layout to one deterministic ``.tar`` (replaces an existing file atomically)."""
         files = self._open_files
@@ -157,6 +162,9 @@ class _Directory:
         with _atomic(self._root / name) as file:
             file.write(data)
 
+    def remove(self, name: str) -> None:
+        (self._root / name).unlink(missing_ok=True)
+
     def close(self) -> None:
         """Nothing is held open."""
 
@@ -187,10 +195,14 @@ class _Tar:
         return _read_bounded(self._file, name, member.size, max_bytes)
 
     def write(self, name: str, data: bytes) -> None:
-        raise ConflictError(
-            what=str(self._path),
-            expected="a bundle directory to write to",
-            got=f"a tar file ({name}, {len(data)} bytes)",
+        raise self._read_only(f"{name} ({len(data)} bytes) to write")
+
+    def remove(self, name: str) -> None:
+        raise self._read_only(f"{name} to remove")
+
+    def _read_only(self, got: str) -> ConflictError:
+        return ConflictError(
+            what=str(self._path), expected="only reading, as it is a tar file", got=got, advice="unpack it first"
         )
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import struct
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -95,7 +95,7 @@ def test_definition_written_out_by_hand() -> None:
 
 
 def test_memoryview_of_any_item_type_gives_the_same_key() -> None:
-    view = memoryview(bytes(IMAGE.data)).cast("f")
+    view = cast("memoryview[int]", memoryview(bytes(IMAGE.data)).cast("f"))
     assert key_of({"inputs": [("image", Tensor(DType.FP32, IMAGE.shape, view))]}) == key_of(VECTORS["fp32_image"])
 
 
