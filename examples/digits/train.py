@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx  # noqa: TID251 - this example makes an ONNX file; the compiler only reads them
@@ -40,7 +41,7 @@ class Randomness:
     def uniform(self, shape: tuple[int, ...]) -> Array:
         """Multiples of 2**-53 in [-1, 1)."""
         raw = np.asarray(self._bits.random_raw(int(np.prod(shape))))
-        return ((raw >> 11) * 2.0**-52 - 1.0).reshape(shape)
+        return np.asarray(((raw >> 11) * 2.0**-52 - 1.0).reshape(shape), dtype=np.float64)
 
     def order(self, count: int) -> NDArray[np.int64]:
         """A permutation of ``range(count)``."""
@@ -108,7 +109,7 @@ def export(parameters: Parameters) -> bytes:
     return bytes(model.SerializeToString(deterministic=True))
 
 
-def _node(kind: str, name: str, inputs: list[str], output: str, **attributes: object) -> onnx.NodeProto:
+def _node(kind: str, name: str, inputs: list[str], output: str, **attributes: Any) -> onnx.NodeProto:
     return helper.make_node(kind, inputs, [output], name=name, **attributes)
 
 

@@ -1,0 +1,108 @@
+"""Profile files: those that come with Skerry, extra folders, and every way to get one wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from edge_bundle.errors import InvalidInputError, LimitExceededError, NotFoundError
+from edge_bundle.manifest import Precision
+from hardware_profiles.loader import MAX_PROFILE_BYTES, load_profile, load_profiles
+
+GOOD = """\
+schema = 1
+name = "kiosk"
+title = "Kiosk board"
+runtime = "onnxruntime"
+precision = "int8"
+numeric_class = "host-exact"
+threads = 2
+
+[match]
+arch = ["aarch64"]
+"""
+
+
+def write(folder: Path, text: str, name: str = "kiosk.toml") -> Path:
+    (folder / name).write_text(text)
+    return folder
+
+
+def test_packaged_profiles() -> None:
+    profiles = load_profiles()
+    assert list(profiles) == ["cpu-fp32", "cpu-int8", "openvino-fp32", "openvino-int8"]
+    for name, profile in profiles.items():
+        assert profile.name == name
+        assert name.endswith(profile.precision)
+
+
+def test_an_extra_folder_adds_profiles(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("not a profile")
+    profiles = load_profiles([write(tmp_path, GOOD)])
+    assert len(profiles) == 5
+    assert profiles["kiosk"].precision is Precision.INT8
+    assert profiles["kiosk"].match.arch == ("aarch64",)
+    assert load_profile("kiosk", [tmp_path]) == profiles["kiosk"]
+
+
+def test_an_unknown_profile_gets_a_suggestion() -> None:
+    with pytest.raises(NotFoundError, match="no hardware profile named 'cpu-fp23'") as caught:
+        load_profile("cpu-fp23")
+    assert "did you mean 'cpu-fp32'" in caught.value.advice
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "expected", "got"),
+    [
+        pytest.param(
+            GOOD + 'cpu_flag = ["x"]\n', "match.cpu_flag", "a key of the hardware profile", "unknown", id="unknown-key"
+        ),
+        pytest.param(GOOD.replace("threads = 2", 'threads = "2"'), "threads", "a whole number", "'2'", id="wrong-type"),
+        pytest.param(GOOD.replace("threads = 2", "threads = 0"), "threads", ">= 1", "0", id="no-threads"),
+        pytest.param(GOOD.replace('"int8"', '"int4"'), "precision", "one of fp32, int8", "'int4'", id="precision"),
+        pytest.param(GOOD.replace("schema = 1", "schema = 2"), "schema", "<= 1", "2", id="newer-schema"),
+        pytest.param(GOOD.replace('title = "Kiosk board"\n', ""), "title", "a value", "no such key", id="missing-key"),
+        pytest.param(GOOD.replace('"aarch64"', '"ARM 64"'), "match.arch[0]", "a name", "'ARM 64'", id="upper-case"),
+        pytest.param(
+            GOOD.replace('"kiosk"', '"other"'), "name", "'kiosk', as the file is called", "'other'", id="name"
+        ),
+        pytest.param("schema = ", "", "TOML", "an error", id="not-toml"),
+    ],
+)
+def test_a_wrong_file_is_named_with_its_key(tmp_path: Path, text: str, key: str, expected: str, got: str) -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        load_profiles([write(tmp_path, text)])
+    error = caught.value
+    assert error.file == str(tmp_path / "kiosk.toml")
+    assert error.key == key
+    assert expected in error.expected
+    assert got in error.got
+
+
+def test_a_taken_name_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, GOOD.replace('"kiosk"', '"cpu-fp32"'), "cpu-fp32.toml")
+    with pytest.raises(InvalidInputError, match="a name that no other profile has"):
+        load_profiles([tmp_path])
+
+
+def test_a_missing_folder_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match=r"gone: expected a readable folder of profiles, got No such file"):
+        load_profiles([tmp_path / "gone"])
+
+
+def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "folder.toml").mkdir()
+    with pytest.raises(InvalidInputError, match=r"folder\.toml: expected a readable file, got Is a directory"):
+        load_profiles([tmp_path])
+
+
+def test_bytes_that_are_not_text_are_named(tmp_path: Path) -> None:
+    (tmp_path / "kiosk.toml").write_bytes(b'title = "\xff"')
+    with pytest.raises(InvalidInputError, match="expected UTF-8 text, got byte 0xff at offset 9"):
+        load_profiles([tmp_path])
+
+
+def test_an_oversized_file_is_refused_before_it_is_parsed(tmp_path: Path) -> None:
+    with pytest.raises(LimitExceededError):
+        load_profiles([write(tmp_path, "#" * (MAX_PROFILE_BYTES + 1))])

@@ -1,0 +1,131 @@
+"""Which profiles fit which machine, and in what order."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from edge_bundle.manifest import NumericClass, Precision
+from hardware_profiles.loader import load_profiles
+from hardware_profiles.machine import Machine
+from hardware_profiles.ranking import Match, rank
+from hardware_profiles.schema import Profile, Requirements
+
+BOX = Machine(
+    arch="x86_64",
+    os="linux",
+    kernel="6.12.0",
+    cpu="a CPU",
+    cpu_flags=("avx2",),
+    cores=2,
+    memory_bytes=2 << 30,
+    runtimes={"onnxruntime": "1.31.1", "openvino": "2026.4.1"},
+)
+
+
+def profile(name: str = "some", **changes: object) -> Profile:
+    plain = Profile(
+        schema=1,
+        name=name,
+        title=name,
+        runtime="onnxruntime",
+        precision=Precision.FP32,
+        numeric_class=NumericClass.HOST_EXACT,
+    )
+    return msgspec.structs.replace(plain, **changes)
+
+
+def match_one(candidate: Profile, machine: Machine = BOX) -> Match:
+    (match,) = rank({candidate.name: candidate}, machine)
+    return match
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        pytest.param(
+            {"match": Requirements(arch=("aarch64", "armv7l"))}, "needs arch aarch64 or armv7l, got x86_64", id="arch"
+        ),
+        pytest.param({"match": Requirements(os=("darwin",))}, "needs os darwin, got linux", id="os"),
+        pytest.param(
+            {"match": Requirements(cpu_flags=("avx2", "amx_int8", "avx512f"))},
+            "needs CPU flags amx_int8 avx512f",
+            id="flags",
+        ),
+        pytest.param(
+            {"match": Requirements(accelerator="intel-npu")}, "needs accelerator intel-npu, got none", id="accelerator"
+        ),
+        pytest.param({"match": Requirements(cores=8)}, "needs 8 cores, got 2", id="cores"),
+        pytest.param({"threads": 4}, "needs 4 cores, got 2", id="threads-are-cores"),
+        pytest.param({"match": Requirements(memory_mib=4096)}, "needs 4096 MiB of memory, got 2048", id="memory"),
+        pytest.param(
+            {"runtime": "litert"},
+            "needs runtime litert, which is not installed: pip install 'skerry[litert]'",
+            id="runtime",
+        ),
+    ],
+)
+def test_what_is_missing_is_named(changes: dict[str, object], reason: str) -> None:
+    match = match_one(profile(**changes))
+    assert not match.fits
+    assert match.reasons == (reason,)
+
+
+def test_every_objection_is_listed() -> None:
+    match = match_one(profile(runtime="qnn", match=Requirements(arch=("aarch64",), accelerator="qualcomm-dsp")))
+    assert [reason.split(",")[0] for reason in match.reasons] == [
+        "needs arch aarch64",
+        "needs accelerator qualcomm-dsp",
+        "needs runtime qnn",
+    ]
+
+
+@pytest.mark.parametrize(
+    "requirements",
+    [
+        pytest.param(Requirements(), id="asks-for-nothing"),
+        pytest.param(Requirements(arch=("aarch64", "x86_64"), os=("linux",)), id="one-of-several"),
+        pytest.param(Requirements(cpu_flags=("avx2",), cores=2, memory_mib=2048), id="exactly-enough"),
+    ],
+)
+def test_what_fits(requirements: Requirements) -> None:
+    match = match_one(profile(match=requirements))
+    assert match.fits
+    assert match.reasons == ("everything it asks for is there",)
+
+
+def test_a_favouring_flag_is_the_reason() -> None:
+    assert match_one(profile(favoured_by=("avx2", "amx_int8"))).reasons == ("CPU has avx2",)
+
+
+def test_order() -> None:
+    candidates = [
+        profile("unfit", preference=100, match=Requirements(arch=("aarch64",))),
+        profile("plain-b", preference=1),
+        profile("plain-a", preference=1),
+        profile("preferred", preference=50),
+        profile("favoured", favoured_by=("avx2",)),
+    ]
+    ranked = rank({candidate.name: candidate for candidate in candidates}, BOX)
+    assert [match.profile.name for match in ranked] == ["favoured", "preferred", "plain-a", "plain-b", "unfit"]
+
+
+@pytest.mark.parametrize(
+    ("machine", "expected"),
+    [
+        pytest.param(BOX, ["cpu-fp32", "openvino-fp32", "cpu-int8", "openvino-int8"], id="x86-without-byte-dots"),
+        pytest.param(
+            msgspec.structs.replace(BOX, cpu_flags=("avx2", "avx512_vnni")),
+            ["cpu-int8", "openvino-int8", "cpu-fp32", "openvino-fp32"],
+            id="x86-with-vnni",
+        ),
+        pytest.param(
+            msgspec.structs.replace(BOX, arch="aarch64", cpu_flags=("asimddp",), runtimes={"onnxruntime": "1"}),
+            ["cpu-int8", "cpu-fp32"],
+            id="arm-board-with-one-runtime",
+        ),
+        pytest.param(msgspec.structs.replace(BOX, arch="riscv64"), [], id="riscv"),
+    ],
+)
+def test_packaged_profiles(machine: Machine, expected: list[str]) -> None:
+    assert [match.profile.name for match in rank(load_profiles(), machine) if match.fits] == expected
