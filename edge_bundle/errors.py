@@ -240,6 +240,23 @@ class RefusedError(SkerryError):
         return f"{self.what} was refused: {self.detail}"
 
 
+class UnauthenticatedError(RefusedError):
+    """The other side does not know who asks (RFC 9110 section 15.5.2); other credentials may help."""
+
+
+class RemoteError(RefusedError):
+    """A refusal that the other side explained as a problem document; ``name`` is its own name for it."""
+
+    def __init__(self, *, what: str, remote_name: str, detail: str, advice: str = "") -> None:
+        super().__init__(what=what, detail=detail, advice=advice)
+        self.remote_name = remote_name
+
+    @property
+    def name(self) -> str:
+        """The stable name that the other side gave (``SignatureError``)."""
+        return self.remote_name
+
+
 class NotFoundError(SkerryError):
     """The named thing does not exist."""
 

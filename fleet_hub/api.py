@@ -10,7 +10,7 @@ from typing import Annotated, Generic, TypeVar
 import msgspec
 
 from edge_bundle.contract import ModelName, VersionText
-from edge_bundle.messages import Labels, Name
+from edge_bundle.messages import Labels
 
 T = TypeVar("T")
 
@@ -197,10 +197,3 @@ class Accepted(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     """Whether a telemetry batch counted; ``false`` for one that had arrived before."""
 
     accepted: bool
-
-
-class TeamRole(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Current metadata of a team role (base64); null before its first release."""
-
-    name: Name
-    team_metadata: str | None

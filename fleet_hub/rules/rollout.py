@@ -4,7 +4,10 @@ States of one node in one rollout, and the reasons for the table below:
 
 - ``pending``: told, nothing heard yet.
 - ``failed``: network or disk; the node tries again by itself, so any later result replaces it.
-- ``activated`` and ``refused`` are final: a refusal (signature, rollback, golden mismatch) does not heal by repeating.
+- ``refused``: the node judged the release (signature, rollback, golden mismatch). Nothing more is awaited, but the
+  order stands: the node itself knows which refusals are worth another look (expired metadata heals, a bad signature
+  does not), and reports ``activated`` if one did heal.
+- ``activated`` is final.
 - ``superseded``: a newer rollout of the same model took the node over before it finished. Thus a stuck node blocks
   neither its own rollout's later successors nor the count of those that still matter.
 """
@@ -31,13 +34,17 @@ class NodeState(enum.StrEnum):
 FINISHED = frozenset({NodeState.ACTIVATED, NodeState.REFUSED, NodeState.SUPERSEDED})
 """States that a rollout no longer waits for."""
 
+_ANY_RESULT = {
+    UpdateResult.ACTIVATED: NodeState.ACTIVATED,
+    UpdateResult.REFUSED: NodeState.REFUSED,
+    UpdateResult.FAILED: NodeState.FAILED,
+}
 _ON_RESULT: dict[NodeState, dict[UpdateResult, NodeState]] = {
-    state: {
-        UpdateResult.ACTIVATED: NodeState.ACTIVATED,
-        UpdateResult.REFUSED: NodeState.REFUSED,
-        UpdateResult.FAILED: NodeState.FAILED,
-    }
-    for state in (NodeState.PENDING, NodeState.FAILED)
+    NodeState.PENDING: _ANY_RESULT,
+    NodeState.FAILED: _ANY_RESULT,
+    NodeState.REFUSED: {UpdateResult.ACTIVATED: NodeState.ACTIVATED},
+    NodeState.ACTIVATED: {},
+    NodeState.SUPERSEDED: {},
 }
 
 
@@ -77,15 +84,7 @@ def newest_per_model(rollouts: Iterable[Rollout], *, labels: Mapping[str, str], 
 
 def after_result(state: NodeState, result: UpdateResult) -> NodeState:
     """The node's next state; a final state stays, whatever arrives late or twice."""
-    return _ON_RESULT.get(state, {}).get(result, state)
-
-
-def is_ordered(state: NodeState) -> bool:
-    """Whether the node is told to run the release: always but after a refusal, which asking again would only repeat.
-
-    An activated node is still told, so that it gets the release again after its disk was replaced.
-    """
-    return state in {NodeState.PENDING, NodeState.FAILED, NodeState.ACTIVATED}
+    return _ON_RESULT[state].get(result, state)
 
 
 def is_done(states: Iterable[NodeState]) -> bool:

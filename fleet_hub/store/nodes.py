@@ -87,10 +87,10 @@ def _bind(connection: Connection, request: EnrolRequest, key: PublicKey, token: 
     return node_id
 
 
-def keys(connection: Connection) -> dict[str, tuple[str, PublicKey]]:
-    """Node id and key of every node, by keyid."""
-    rows = connection.execute(select(nodes.c.keyid, nodes.c.node_id, nodes.c.public_key))
-    return {row.keyid: (row.node_id, PublicKey.from_text(row.public_key)) for row in rows}
+def keys(connection: Connection) -> dict[str, PublicKey]:
+    """The key of every node, by node id."""
+    rows = connection.execute(select(nodes.c.node_id, nodes.c.public_key))
+    return {row.node_id: PublicKey.from_text(row.public_key) for row in rows}
 
 
 def touch(connection: Connection, node_id: str, report: PollRequest, *, now_ms: int) -> NodeRow:

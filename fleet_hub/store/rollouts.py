@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from edge_bundle import canonical
 from edge_bundle.errors import NotFoundError
-from edge_bundle.messages import SlotReport, UpdateOutcome
+from edge_bundle.messages import SlotReport, UpdateOutcome, UpdateResult
 from fleet_hub.api import NodeRow, RolloutNodeRow, RolloutRequest, RolloutRow
 from fleet_hub.rules import rollout as rules
 from fleet_hub.rules.rollout import NodeState, Rollout, Selector
@@ -74,24 +74,23 @@ def report(connection: Connection, node: NodeRow, outcomes: tuple[UpdateOutcome,
 
 
 def orders(connection: Connection, node: NodeRow, slots: tuple[SlotReport, ...], *, now_ms: int) -> tuple[Rollout, ...]:
-    """The rollouts whose releases the node is told to run now.
+    """The rollouts whose releases the node is told to run, activated ones too: its disk may have been replaced.
 
     A node that enrolled or changed its profile after the start joins here; one that already runs the release counts as
     activated even if its outcome got lost.
     """
     running = {slot.model: slot.version for slot in slots}
-    wanted = []
-    for rollout in rules.newest_per_model(_all(connection), labels=node.labels, profile=node.profile):
+    wanted = rules.newest_per_model(_all(connection), labels=node.labels, profile=node.profile)
+    for rollout in wanted:
         state = _state(connection, rollout.rollout_id, node.node_id)
         if state is None:
             _join(connection, rollout, node.node_id, now_ms)
             state = NodeState.PENDING
-        if state in {NodeState.PENDING, NodeState.FAILED} and running.get(rollout.model) == rollout.version:
-            state = NodeState.ACTIVATED
-            _set_state(connection, rollout.rollout_id, node.node_id, state, "", "", now_ms)
-        if rules.is_ordered(state):
-            wanted.append(rollout)
-    return tuple(wanted)
+        if running.get(rollout.model) == rollout.version:
+            after = rules.after_result(state, UpdateResult.ACTIVATED)
+            if after != state:
+                _set_state(connection, rollout.rollout_id, node.node_id, after, "", "", now_ms)
+    return wanted
 
 
 def get(connection: Connection, rollout_id: str) -> RolloutRow:
