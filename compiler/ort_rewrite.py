@@ -9,14 +9,16 @@ from __future__ import annotations
 import re
 import tempfile
 from pathlib import Path
-
-import onnxruntime
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
+from typing import Any
 
 from compiler import importer
 from compiler.graph import Graph
 from compiler.one_line import one_line
 from edge_bundle.errors import CompileError
+from edge_runtime.quiet_import import import_quietly
+
+onnxruntime = import_quietly("onnxruntime")
+ort_errors = import_quietly("onnxruntime.capi.onnxruntime_pybind11_state")
 
 ORT_FAULTS = (
     ort_errors.Fail, ort_errors.InvalidArgument, ort_errors.InvalidGraph, ort_errors.InvalidProtobuf,
@@ -29,7 +31,7 @@ _NODE = re.compile(r"[Nn]ode(?: with name|:)?\s*[('\"]+([^'\")]+)")
 _OPERATOR = re.compile(r"implementation for (\w+)\(|for the node \S+:(\w+)\(|Op(?:erator)? ?\(?(\w+)\)")
 
 
-def session_options() -> onnxruntime.SessionOptions:
+def session_options() -> Any:
     """Options for sessions that only transform or calibrate: one thread, silent."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
@@ -55,9 +57,7 @@ def rewrite(graph: Graph, *, stage: str, without: tuple[str, ...] = ()) -> Graph
     return importer.summarise(importer.canonicalise(data, stage=stage), stage=stage)
 
 
-def open_session(
-    model: bytes, options: onnxruntime.SessionOptions, *, stage: str, without: tuple[str, ...] = ()
-) -> onnxruntime.InferenceSession:
+def open_session(model: bytes, options: Any, *, stage: str, without: tuple[str, ...] = ()) -> Any:
     """A CPU session.
 
     Raises:

@@ -6,14 +6,15 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
-import onnxruntime
-from onnxruntime.capi import onnxruntime_pybind11_state as binding
-
 from edge_bundle.errors import AlreadyClosedError, EngineError
 from edge_bundle.tensor import DType, Tensor, TensorSpec
 from edge_runtime.arrays import to_array, to_tensor
 from edge_runtime.checks import ModelTensor, check_inputs, check_model, choose_options, entry_file
 from edge_runtime.engine import EngineSource
+from edge_runtime.quiet_import import import_quietly
+
+onnxruntime = import_quietly("onnxruntime")
+binding = import_quietly("onnxruntime.capi.onnxruntime_pybind11_state")
 
 OPTIONS = {"spinning": ("off", "on")}
 """``spinning``: idle worker threads burn their core instead of sleeping, for lower latency with ``threads`` > 1."""
@@ -50,7 +51,6 @@ class OnnxRuntimeEngine:
     def __init__(self, source: EngineSource) -> None:
         options = choose_options(source, OPTIONS)
         model = entry_file(source)
-        onnxruntime.disable_telemetry_events()
         try:
             self._session: Any = onnxruntime.InferenceSession(
                 model, _session_options(source.threads, options), providers=["CPUExecutionProvider"]

@@ -12,9 +12,9 @@ from edge_bundle.tensor import DType, Tensor, TensorSpec
 from edge_runtime.arrays import to_array, to_tensor
 from edge_runtime.checks import ModelTensor, check_inputs, check_model, choose_options, companion_file, entry_file
 from edge_runtime.engine import EngineSource
-from edge_runtime.openvino_import import import_openvino
+from edge_runtime.quiet_import import import_quietly
 
-openvino = import_openvino()
+openvino = import_quietly("openvino")
 
 OPTIONS = {"pinning": ("off", "on")}
 """``pinning``: bind threads to cores. Off, since two engines or agents would bind to the same cores."""
@@ -50,6 +50,7 @@ class OpenVinoEngine:
         try:
             model = _read(core, source)
             check_model(source, _declared(model.inputs), _declared(model.outputs))
+            _fix_shapes(model, source.inputs)
             compiled = core.compile_model(model, DEVICE, _properties(source.threads, options))
             _check_properties(source, compiled)
             self._request: Any = compiled.create_infer_request()
@@ -90,6 +91,11 @@ def _read(core: Any, source: EngineSource) -> Any:
         return core.read_model(model)
     weights = companion_file(source, str(PurePosixPath(source.entrypoint).with_suffix(".bin")))
     return core.read_model(model=model, weights=weights)
+
+
+def _fix_shapes(model: Any, inputs: tuple[TensorSpec, ...]) -> None:
+    """Fix every size that the specs fix: left open, sizes that do not belong together are not noticed at run time."""
+    model.reshape({spec.name: openvino.PartialShape(list(spec.shape)) for spec in inputs})
 
 
 def _properties(threads: int, options: Mapping[str, str]) -> dict[str, Any]:

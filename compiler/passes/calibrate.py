@@ -13,13 +13,12 @@ import math
 from dataclasses import replace
 
 import numpy as np
-import onnxruntime
 
 from compiler import importer
 from compiler.compilation import Compilation, need
 from compiler.dataset import Dataset
 from compiler.graph import Graph
-from compiler.ort_rewrite import ORT_FAULTS, open_session, refused, session_options
+from compiler.ort_rewrite import ORT_FAULTS, onnxruntime, open_session, refused, session_options
 from compiler.passes.ensures import ensure
 from compiler.progress import Progress
 from edge_bundle.manifest import Precision

@@ -25,7 +25,7 @@ from compiler.variant_source import source_of_lowered
 from edge_bundle.errors import CompileError, EngineError, InvalidInputError, LimitExceededError, RuntimeMissingError
 from edge_bundle.manifest import Precision
 from edge_runtime.factory import open_engine
-from edge_runtime.openvino_import import import_openvino
+from edge_runtime.quiet_import import import_quietly
 from hardware_profiles.schema import Profile
 
 NAME = "lower"
@@ -93,7 +93,7 @@ def to_openvino(graph: Graph, profile: Profile) -> Lowered:
 
     """
     try:
-        openvino = import_openvino()
+        openvino = import_quietly("openvino")
     except ModuleNotFoundError as error:
         raise RuntimeMissingError(runtime="openvino", extra="openvino") from error
     with tempfile.TemporaryDirectory(prefix="skerry-") as folder:

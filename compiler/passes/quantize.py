@@ -16,11 +16,9 @@ import contextlib
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from onnxruntime.quantization import QuantType
-from onnxruntime.quantization.calibrate import CalibrationMethod, TensorData, TensorsData
-from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
 from compiler import importer
 from compiler.compilation import Compilation
@@ -31,7 +29,12 @@ from compiler.progress import Progress
 from compiler.scheme import Scheme, scheme_of
 from edge_bundle.errors import CompileError
 from edge_bundle.manifest import Precision
+from edge_runtime.quiet_import import import_quietly
 from hardware_profiles.schema import Activations
+
+quantization = import_quietly("onnxruntime.quantization")
+ranges_format = import_quietly("onnxruntime.quantization.calibrate")
+qdq = import_quietly("onnxruntime.quantization.qdq_quantizer")
 
 NAME = "quantize"
 
@@ -42,7 +45,7 @@ OPERATORS = (
 )  # fmt: skip
 """Operators that get QDQ pairs. Softmax and Sigmoid are left out: at 1/256 steps, top answers tie."""
 
-_TYPES = {Activations.UINT8: QuantType.QUInt8, Activations.INT8: QuantType.QInt8}
+_TYPES = {Activations.UINT8: quantization.QuantType.QUInt8, Activations.INT8: quantization.QuantType.QInt8}
 
 
 def run(state: Compilation, progress: Progress) -> Compilation:
@@ -90,11 +93,11 @@ def quantize(graph: Graph, ranges: Mapping[str, tuple[float, float]], scheme: Sc
         )
     with _quiet():
         try:
-            quantizer = QDQQuantizer(
+            quantizer = qdq.QDQQuantizer(
                 importer.to_proto(graph.model, stage=NAME),
                 True,
                 False,
-                QuantType.QInt8,
+                quantization.QuantType.QInt8,
                 _TYPES[scheme.activations],
                 _tensors_data(ranges),
                 [],
@@ -113,12 +116,12 @@ def quantize(graph: Graph, ranges: Mapping[str, tuple[float, float]], scheme: Sc
     return importer.summarise(importer.canonicalise(data, stage=NAME), stage=NAME)
 
 
-def _tensors_data(ranges: Mapping[str, tuple[float, float]]) -> TensorsData:
+def _tensors_data(ranges: Mapping[str, tuple[float, float]]) -> Any:
     data = {
-        name: TensorData(lowest=np.array(low, dtype=np.float32), highest=np.array(high, dtype=np.float32))
+        name: ranges_format.TensorData(lowest=np.array(low, dtype=np.float32), highest=np.array(high, dtype=np.float32))
         for name, (low, high) in ranges.items()
     }
-    return TensorsData(CalibrationMethod.MinMax, data)
+    return ranges_format.TensorsData(ranges_format.CalibrationMethod.MinMax, data)
 
 
 @contextlib.contextmanager

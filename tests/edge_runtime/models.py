@@ -1,0 +1,78 @@
+"""Models to open: the digits example, the real models where they are, and small hand-made ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from onnx import TensorProto, helper  # noqa: TID251 - broken models are made here, never by the package
+
+from edge_bundle.tensor import DType, TensorSpec
+from edge_runtime.engine import EngineSource
+
+ROOT = Path(__file__).resolve().parents[2]
+DIGITS = ROOT / "examples" / "digits"
+REAL_MODELS = ROOT.parent / "shared" / "models"
+
+RUNTIMES = ("onnxruntime", "openvino")
+IMAGE = TensorSpec(name="image", dtype=DType.FP32, shape=(-1, 1, 8, 8))
+PROBABILITIES = TensorSpec(name="probabilities", dtype=DType.FP32, shape=(-1, 10))
+
+
+@cache
+def digits_model() -> bytes:
+    return (DIGITS / "digits.onnx").read_bytes()
+
+
+@cache
+def digits_images() -> NDArray[np.float32]:
+    with np.load(DIGITS / "evaluation.npz", allow_pickle=False) as data:
+        return np.asarray(data["image"])
+
+
+@cache
+def digits_labels() -> NDArray[np.int64]:
+    with np.load(DIGITS / "evaluation.npz", allow_pickle=False) as data:
+        return np.asarray(data["labels"])
+
+
+def digits_source(runtime: str, **changes: Any) -> EngineSource:
+    """The digits model for a runtime; ``changes`` replace fields."""
+    fields: dict[str, Any] = {
+        "files": {"model.onnx": digits_model()},
+        "entrypoint": "model.onnx",
+        "inputs": (IMAGE,),
+        "outputs": (PROBABILITIES,),
+    }
+    return EngineSource(runtime, **(fields | changes))
+
+
+def one_node_model(
+    kind: str,
+    *,
+    dtype: int = TensorProto.FLOAT,
+    shape: Sequence[int | str] = ("N", 4),
+    opset: int = 17,
+    inputs: Sequence[str] = ("x",),
+    output: int | None = None,
+    **attributes: Any,
+) -> bytes:
+    """A model of one node from ``inputs`` to ``y``, all of one shape."""
+    graph = helper.make_graph(
+        [helper.make_node(kind, list(inputs), ["y"], name="the-node", **attributes)],
+        "one-node",
+        [helper.make_tensor_value_info(name, dtype, shape) for name in inputs],
+        [helper.make_tensor_value_info("y", dtype if output is None else output, shape)],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9)
+    return bytes(model.SerializeToString())
+
+
+def one_node_source(runtime: str, model: bytes, *specs: TensorSpec) -> EngineSource:
+    """Open a one-node model with the given inputs and an output like the first of them."""
+    output = TensorSpec(name="y", dtype=specs[0].dtype, shape=specs[0].shape)
+    return EngineSource(runtime, {"m.onnx": model}, "m.onnx", specs, (output,))
