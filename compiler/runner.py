@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.dataset import Dataset
+from compiler.variant_source import reference_source
+from edge_bundle.contract import Contract
 from edge_bundle.errors import EngineError
 from edge_bundle.tensor import Tensor
 from edge_runtime.arrays import to_array, to_tensor
@@ -47,6 +49,14 @@ def score(
         rows.append(row)
         on_sample()
     return np.stack(rows)
+
+
+def reference_scores(
+    model: bytes, contract: Contract, dataset: Dataset, *, on_sample: Callable[[], None] = lambda: None
+) -> NDArray[Any]:
+    """Scores of the imported model in fp32 under ONNX Runtime on one thread: the yardstick of agreement."""
+    with open_engine(reference_source(model, contract)) as engine:
+        return score(engine, dataset, contract.accuracy.output, on_sample=on_sample)
 
 
 def is_deterministic(engine: Engine, source: EngineSource, dataset: Dataset) -> bool:

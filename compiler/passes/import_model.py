@@ -17,7 +17,7 @@ from compiler.compilation import Compilation
 from compiler.graph import Graph
 from compiler.passes.ensures import ensure
 from compiler.progress import Progress
-from edge_bundle.contract import TensorRule
+from edge_bundle.contract import Contract, TensorRule
 from edge_bundle.errors import InvalidInputError
 from edge_bundle.tensor import DYNAMIC, TensorSpec
 
@@ -33,18 +33,28 @@ def run(state: Compilation, progress: Progress) -> Compilation:
 
     """
     progress.start(NAME, 1)
-    contract, file = state.sources.contract, str(state.request.contract_path)
-    found = importer.summarise(state.sources.model, stage=NAME)
-    _match("inputs", contract.inputs, found.inputs, file, bound=False)
-    shapes = {rule.name: rule.shape for rule in contract.inputs}
-    graph = importer.summarise(
-        importer.canonicalise(importer.bind_dimensions(found.model, shapes, stage=NAME), stage=NAME), stage=NAME
-    )
-    _match("inputs", contract.inputs, graph.inputs, file, bound=True)
-    _match("outputs", contract.outputs, graph.outputs, file, bound=True)
+    graph = import_graph(state.sources.model, state.sources.contract, file=str(state.request.contract_path))
     progress.advance()
     progress.done()
     return replace(state, graph=graph, reference_graph=graph)
+
+
+def import_graph(model: bytes, contract: Contract, *, file: str) -> Graph:
+    """The checked graph of a model file, bound to its contract; ``file`` names the contract in errors.
+
+    Raises:
+        CompileError: the model is broken or not supported.
+        InvalidInputError: model and contract disagree.
+
+    """
+    found = importer.summarise(model, stage=NAME)
+    _match("inputs", contract.inputs, found.inputs, file, bound=False)
+    shapes = {rule.name: rule.shape for rule in contract.inputs}
+    bound = importer.bind_dimensions(found.model, shapes, stage=NAME)
+    graph = importer.summarise(importer.canonicalise(bound, stage=NAME), stage=NAME)
+    _match("inputs", contract.inputs, graph.inputs, file, bound=True)
+    _match("outputs", contract.outputs, graph.outputs, file, bound=True)
+    return graph
 
 
 def check(state: Compilation) -> None:

@@ -21,9 +21,9 @@ from compiler.peak_rss import measure_peak_rss
 from compiler.progress import Progress
 from compiler.promises import check_accuracy, check_latency
 from compiler.request import CompileRequest
-from compiler.runner import is_deterministic, score, tensors
+from compiler.runner import is_deterministic, reference_scores, score, tensors
 from compiler.scoring import accuracy, accuracy_by_slice, agreement
-from compiler.variant_source import reference_source, source_of_lowered
+from compiler.variant_source import source_of_lowered
 from edge_bundle.manifest import NumericClass
 from edge_bundle.proof import MeasuredOn
 from edge_runtime.engine import Engine
@@ -58,8 +58,7 @@ def check(state: Compilation) -> None:
 def measure_reference(model: bytes, sources: Sources, progress: Progress) -> Reference:
     """The imported model in fp32 under ONNX Runtime."""
     progress.start(f"{NAME} fp32 reference", sources.evaluation.samples)
-    with open_engine(reference_source(model, sources.contract)) as engine:
-        scores = score(engine, sources.evaluation, sources.contract.accuracy.output, on_sample=progress.advance)
+    scores = reference_scores(model, sources.contract, sources.evaluation, on_sample=progress.advance)
     progress.done()
     return Reference(scores=scores, accuracy=accuracy(scores, sources.evaluation.labels))
 
