@@ -17,7 +17,7 @@ from edge_agent.config import LimitsConfig
 from edge_agent.ports import Clock
 from edge_agent.transfer import Budget, RateFloor
 from edge_bundle import canonical
-from edge_bundle.errors import ConflictError, NotFoundError, RefusedError, SkerryError, UnavailableError
+from edge_bundle.errors import ConflictError, FormatError, NotFoundError, RefusedError, SkerryError, UnavailableError
 from edge_bundle.http_signature import sign_request
 from edge_bundle.keys import SigningKey
 from edge_bundle.messages import EnrolRequest, EnrolResponse, PollRequest, PollResponse
@@ -35,6 +35,10 @@ _BLOBS = "/v1/blobs/"
 _CONTENT_RANGE = re.compile(r"bytes (?P<first>\d{1,15})-\d{1,15}/(?:\d{1,15}|\*)")
 _PATIENCE = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 """Client errors that ask for patience (RFC 9110 section 15.5.9, RFC 8470, RFC 6585)."""
+
+
+_MALFORMED = frozenset({400, 413, 415, 422})
+"""The request itself can never succeed (RFC 9110 section 15.5): sending it again is of no use."""
 
 
 class Problem(msgspec.Struct, frozen=True):
@@ -182,6 +186,8 @@ class HubClient:
         # A blob that the hub lacks is its own trouble, not the release's: it may be mended.
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _PATIENCE or status == HTTPStatus.NOT_FOUND:
             return UnavailableError(what=what, detail=detail, advice=problem.advice)
+        if status in _MALFORMED:
+            return FormatError(what=what, expected="a request that the hub takes", got=detail, advice=problem.advice)
         return RefusedError(what=what, detail=detail, advice=problem.advice)
 
     def _timeout(self, *, bounded: bool) -> aiohttp.ClientTimeout:

@@ -1,0 +1,155 @@
+"""The whole process over real sockets: start, serve, stop, and what keeps it from starting."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edge_agent.config import AgentConfig, ServeConfig
+from edge_agent.daemon import run_agent
+from edge_agent.disk import RealDisk
+from edge_agent.status import AgentStatus, fetch_status, read_run_file
+from edge_bundle.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
+from tests.sim.memory_hub import FakeClock
+from tests.sim.node import close, hub_with, make_config, make_node
+from tests.sim.releases import MODEL
+
+DEAD_HUB = "http://127.0.0.1:9"
+"""The discard port, where nothing listens."""
+
+
+def installed(folder: Path) -> AgentConfig:
+    """A node that already runs release 1.0.0, and whose hub cannot be reached any more."""
+    clock = FakeClock()
+    hub = hub_with(clock, "1.0.0")
+    config = make_config(folder, hub.tuf.root, url=DEAD_HUB)
+    node = make_node(config, hub, clock)
+    asyncio.run(node.poller.tick())
+    close(node)
+    return msgspec.structs.replace(config, serve=ServeConfig(port=0))
+
+
+async def wait_for_status(config: AgentConfig, ready: Callable[[AgentStatus], bool]) -> AgentStatus:
+    """Ask until the condition holds; the test's own timeout ends a vain wait."""
+    while True:
+        try:
+            status = await asyncio.to_thread(fetch_status, config.state)
+            if ready(status):
+                return status
+        except (NotFoundError, UnavailableError):
+            pass
+        await asyncio.sleep(0.02)
+
+
+def run_with(config: AgentConfig, work: Callable[[], Awaitable[None]]) -> None:
+    """Run the agent in this process while ``work`` runs, then stop it."""
+
+    async def both() -> None:
+        stop = asyncio.Event()
+        agent = asyncio.create_task(run_agent(config, stop=stop))
+        worker = asyncio.ensure_future(work())
+        await asyncio.wait({agent, worker}, return_when=asyncio.FIRST_COMPLETED)
+        stop.set()
+        await agent
+        await worker
+
+    asyncio.run(both())
+
+
+def test_hub_down_at_start_serves_the_last_good_release_and_keeps_polling(tmp_path: Path) -> None:
+    config = installed(tmp_path)
+
+    async def look() -> None:
+        status = await wait_for_status(config, lambda status: status.hub.failures > 0)
+        assert [(slot.model, slot.version) for slot in status.slots] == [(MODEL, "1.0.0")]
+        assert status.hub.node_id == "node-1"
+        assert "UnavailableError" in status.hub.last_error
+        assert status.pid == os.getpid()
+
+    run_with(config, look)
+    with pytest.raises(NotFoundError):
+        read_run_file(config.state)
+
+
+def test_port_in_use_is_said_plainly(tmp_path: Path) -> None:
+    config = installed(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        config = msgspec.structs.replace(config, serve=ServeConfig(port=port))
+        with pytest.raises(ConflictError, match=f"127.0.0.1:{port}.*in use") as caught:
+            asyncio.run(run_agent(config, stop=asyncio.Event()))
+    assert "serve.port" in caught.value.advice
+
+
+def test_two_agents_on_one_state_directory(tmp_path: Path) -> None:
+    config = installed(tmp_path)
+
+    async def second() -> None:
+        await wait_for_status(config, lambda _status: True)
+        with pytest.raises(ConflictError, match="state directory"):
+            await run_agent(config, stop=asyncio.Event())
+
+    run_with(config, second)
+
+
+def test_missing_root_names_the_file(tmp_path: Path) -> None:
+    config = installed(tmp_path)
+    Path(config.trust.root).unlink()
+    with pytest.raises(InvalidInputError, match=r"root\.json"):
+        asyncio.run(run_agent(config, stop=asyncio.Event()))
+
+
+def test_status_of_a_node_that_does_not_run(tmp_path: Path) -> None:
+    with pytest.raises(NotFoundError):
+        fetch_status(tmp_path)
+
+
+def test_status_of_a_node_that_died(tmp_path: Path) -> None:
+    config = installed(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    run_file = f'{{"agent_version":"0","host":"127.0.0.1","pid":1,"port":{port},"started_at_ms":0}}'
+    RealDisk().write(config.state / "run" / "agent.json", run_file.encode())
+    with pytest.raises(UnavailableError, match=str(port)):
+        fetch_status(config.state)
+
+
+PROCESS = """
+import asyncio, sys
+from pathlib import Path
+import msgspec
+from edge_agent.config import AgentConfig
+from edge_agent.daemon import run_agent
+from edge_agent.logs import configure
+
+configure(sys.stderr)
+config = msgspec.json.decode(Path(sys.argv[1]).read_bytes(), type=AgentConfig)
+asyncio.run(run_agent(config))
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signals_stop_the_process_gracefully(tmp_path: Path, number: signal.Signals) -> None:
+    config = installed(tmp_path)
+    file = tmp_path / "config.json"
+    file.write_bytes(msgspec.json.encode(config))
+    with subprocess.Popen([sys.executable, "-c", PROCESS, str(file)], stderr=subprocess.PIPE) as process:
+        try:
+            asyncio.run(wait_for_status(config, lambda status: bool(status.slots)))
+            process.send_signal(number)
+            _, log = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert process.returncode == 0, log.decode()
+    lines = [msgspec.json.decode(line) for line in log.splitlines()]
+    assert [line["message"] for line in lines if line["level"] == "info"][-1] == "stopping"
+    assert not (config.state / "run" / "agent.json").exists()
