@@ -31,6 +31,8 @@ def decompress(data: bytes, *, max_bytes: int, max_ratio: int = MAX_RATIO) -> by
     if size > max(RATIO_FLOOR_BYTES, max_ratio * len(data)):
         ratio = round(size / len(data))
         raise LimitExceededError(what="unpacked blob", limit=max_ratio, got=ratio, unit="times its packed size")
+    if size == 0 and data != compress(b""):
+        raise _bad_frame("data in or after an empty frame")  # python-zstandard looks no further than the stated zero
     try:
         result = zstandard.ZstdDecompressor().decompress(data, allow_extra_data=False)
     except zstandard.ZstdError as error:

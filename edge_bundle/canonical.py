@@ -44,8 +44,9 @@ def dumps(value: object) -> bytes:
 def decode(data: bytes, type_: type[T], *, what: str, max_bytes: int = MAX_JSON_BYTES) -> T:
     """Parse JSON strictly into ``type_``; ``what`` names the document in errors.
 
-    Refused beyond what msgspec refuses (wrong types, unknown fields): repeated keys, NaN, infinities, integers
-    beyond ``2**53 - 1`` that no double is written as. Raises ``FormatError``, or ``LimitExceededError`` for size and depth (checked before parsing).
+    Refused beyond what msgspec refuses (wrong types, unknown fields): repeated keys, NaN, infinities, and integers
+    beyond ``2**53 - 1`` unless they are how a double is written. Raises ``FormatError``, or ``LimitExceededError`` for
+    size and depth (checked before parsing).
     """
     if len(data) > max_bytes:
         raise LimitExceededError(what=what, limit=max_bytes, got=len(data), unit="bytes")
