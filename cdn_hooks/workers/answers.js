@@ -8,7 +8,7 @@ const CACHE_ORIGIN = "https://cache.skerry.invalid";
 
 const HEAD_LENGTH = "Inference-Header-Content-Length";
 const EXPIRES = "Skerry-Expires-Ms";
-const KEPT_HEADERS = ["Content-Type", "Skerry-Release", "Skerry-Variant", "Skerry-Cache-Key"];
+const KEPT_HEADERS = ["Content-Type", "Skerry-Release", "Skerry-Variant", "Skerry-Cache-Key", "Skerry-Contract"];
 
 /** Larger answers are forwarded, not kept. */
 export const MAX_STORED_BYTES = 8 * 1024 * 1024;

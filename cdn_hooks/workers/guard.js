@@ -3,7 +3,8 @@
 
 import { malformed, Refusal, Undecided } from "./problem.js";
 
-const CONTENT_TYPES = new Set(["", "application/json", "application/octet-stream"]);
+const LENGTH_HEADER = "Inference-Header-Content-Length";
+const CONTENT_TYPES = new Set(["application/json", "application/octet-stream"]);
 
 /** Bodies above this are forwarded unread, whatever the contract allows: a Workers isolate has 128 MB of memory. */
 export const MAX_INSPECTED_BYTES = 32 * 1024 * 1024;
@@ -16,13 +17,21 @@ export function isInference(path, settings) {
 
 export function checkMethod(request) {
   if (request.method === "POST") return;
-  throw new Refusal(405, "MethodNotAllowed", `method: expected POST, got ${request.method}`, { headers: { Allow: "POST" } });
+  const detail = `${request.method}: Method Not Allowed`;
+  throw new Refusal(405, "HTTPMethodNotAllowed", detail, { headers: { Allow: "POST" } });
 }
 
-export function checkContentType(request) {
-  const type = (request.headers.get("Content-Type") ?? "").split(";")[0].trim().toLowerCase();
-  if (CONTENT_TYPES.has(type)) return;
-  throw new Refusal(415, "UnsupportedMediaType", `content type: expected application/json or application/octet-stream, got ${type}`);
+/** The two media types of the protocol, or none said (Triton's client says none); no content coding. */
+export function checkMediaType(request) {
+  const coding = request.headers.get("Content-Encoding") ?? "identity";
+  if (coding.toLowerCase() !== "identity") throw unsupported("Content-Encoding", "an uncompressed body", coding);
+  const type = request.headers.get("Content-Type");
+  if (type === null || CONTENT_TYPES.has(type.split(";")[0].trim().toLowerCase())) return;
+  throw unsupported("Content-Type", [...CONTENT_TYPES].join(" or "), type);
+}
+
+function unsupported(what, expected, got) {
+  return new Refusal(415, "MediaTypeError", `${what}: expected ${expected}, got '${got}'`);
 }
 
 /** The declared length, refused by the number alone when it is too large; undefined for a chunked body. */
@@ -34,9 +43,8 @@ export function checkLength(request, settings) {
   return length;
 }
 
-/** Whether the body can be held in memory and has no coding that would have to be undone first. */
-export function checkInspectable(request, settings, length) {
-  if (request.headers.has("Content-Encoding")) throw new Undecided("content-encoding");
+/** Raises Undecided for a body that may be too large to be held in memory. */
+export function checkInspectable(settings, length) {
   if ((length ?? settings.max_body_bytes) > MAX_INSPECTED_BYTES) throw new Undecided("large-body");
 }
 
@@ -60,15 +68,16 @@ export async function readBody(request, settings) {
 }
 
 function tooLarge(settings, got) {
-  return new Refusal(413, "LimitExceededError", `request body: expected at most ${settings.max_body_bytes} bytes, got ${got}`);
+  const detail = `request body: expected at most ${settings.max_body_bytes} bytes, got ${got}`;
+  return new Refusal(413, "LimitExceededError", detail, { advice: "the contract's limits.max_body_bytes; send fewer rows" });
 }
 
 /** Bytes of JSON before the binary tensor data; undefined when the body is all JSON. */
 export function headLength(request, body) {
-  const text = request.headers.get("Inference-Header-Content-Length");
+  const text = request.headers.get(LENGTH_HEADER);
   if (text === null) return undefined;
-  if (!/^[0-9]{1,10}$/.test(text) || Number(text) > body.length) {
-    throw malformed(`Inference-Header-Content-Length: expected a number up to ${body.length}, got ${text}`);
+  if (!/^[0-9]{1,12}$/.test(text) || Number(text) < 1 || Number(text) > body.length) {
+    throw malformed(LENGTH_HEADER, `1 to ${body.length}, the length of the body`, `'${text}'`);
   }
   return Number(text);
 }

@@ -2,7 +2,7 @@
 
 import { entryRequest, entryResponse, freshMs, repeatResponse, unfit } from "./answers.js";
 import { cacheKey } from "./cache_key.js";
-import { checkContentType, checkInspectable, checkLength, checkMethod, headLength, isInference, readBody } from "./guard.js";
+import { checkMediaType, checkInspectable, checkLength, checkMethod, headLength, isInference, readBody } from "./guard.js";
 import { parseRequest } from "./oip.js";
 import { forward } from "./origin.js";
 import { problemResponse, Refusal, Undecided } from "./problem.js";
@@ -43,11 +43,11 @@ class Agent {
 
 async function infer(request, settings, ports, agent) {
   checkMethod(request);
-  checkContentType(request);
+  checkMediaType(request);
   const length = checkLength(request, settings);
   let body = request.body;
   try {
-    checkInspectable(request, settings, length);
+    checkInspectable(settings, length);
     body = await readBody(request, settings);
     const parsed = parseRequest(body, headLength(request, body), settings);
     const reason = uncacheable(request, settings);

@@ -7,90 +7,114 @@ import { malformed, Undecided, violation } from "./problem.js";
 const REQUEST_MEMBERS = new Set(["id", "parameters", "inputs", "outputs"]);
 const INPUT_MEMBERS = new Set(["name", "shape", "datatype", "parameters", "data"]);
 const OUTPUT_MEMBERS = new Set(["name", "parameters"]);
+const MAX_ID_LENGTH = 1024;
+
+/** Whole numbers written with a point or an exponent: the agent refuses them where JSON.parse sees no difference. */
+const LOOSE_SIZES = /"shape"\s*:\s*\[[^\]]*[.eE]|"binary_data_size"\s*:\s*-?[0-9]+[.eE]/;
+const LOOSE_NUMBERS = /[0-9][.eE]/;
+
+/** The agent reads a bare `-0` as the integer 0; JSON.parse keeps the sign. */
+const MINUS_ZERO = /-0(?![.0-9eE])/;
 
 /**
  * `body` is a Uint8Array, `headLength` the bytes of JSON at its start (all of it when undefined).
- * Returns `{id, inputs, form}`: `inputs` as the cache key takes them, `form` what shapes the answer besides them.
+ * Returns `{id, inputs, form}`: `inputs` as the cache key takes them, `form` a text that names the outputs asked for and
+ * how each is to be encoded.
  */
 export function parseRequest(body, headLength, settings) {
-  const head = parseHead(body.subarray(0, headLength ?? body.length));
-  const tail = new TensorData(body.subarray(headLength ?? body.length));
+  const text = decodeText(body.subarray(0, headLength ?? body.length));
+  const head = parseHead(text);
+  const tail = new BinaryTail(headLength === undefined ? undefined : body.subarray(headLength));
   knownMembers(head, REQUEST_MEMBERS);
   const id = requestId(head.id);
-  const form = answerForm(head, headLength !== undefined, settings);
   const inputs = readInputs(head.inputs, tail, settings);
+  const form = JSON.stringify(wantedOutputs(head, settings));
+  checkNumberForms(text, head.inputs);
   return { id, inputs, form };
 }
 
-function parseHead(bytes) {
+function decodeText(bytes) {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw malformed("infer request", "JSON in UTF-8", "other bytes");
+  }
+}
+
+function parseHead(text) {
   let head;
   try {
-    head = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
+    head = JSON.parse(text);
   } catch (error) {
-    throw malformed(`request head: expected JSON in UTF-8, got ${error.message}`);
+    throw malformed("infer request", "an inference request object", error.message);
   }
-  if (!isObject(head)) throw malformed("request head: expected a JSON object, got something else");
+  if (!isObject(head)) throw malformed("infer request", "an inference request object", "other JSON");
   return head;
 }
 
-/** The raw bytes behind the JSON head, handed out in the order of the inputs. */
-class TensorData {
+/** The bytes after the JSON, handed out from front to back; all must be used up. */
+class BinaryTail {
   constructor(bytes) {
     this.rest = bytes;
   }
 
   take(name, size) {
-    if (size > this.rest.length) {
-      throw malformed(`binary data of input '${name}': expected ${size} bytes, got ${this.rest.length}`);
-    }
+    const what = `input '${name}'`;
+    if (this.rest === undefined) throw malformed(what, "the header Inference-Header-Content-Length", "none");
+    if (size > this.rest.length) throw malformed(what, `${size} bytes of binary data`, `${this.rest.length} left in the body`);
     const taken = this.rest.subarray(0, size);
     this.rest = this.rest.subarray(size);
     return taken;
   }
 
   finish() {
-    if (this.rest.length > 0) throw malformed(`binary data: expected no bytes after the last input, got ${this.rest.length}`);
+    const left = this.rest?.length ?? 0;
+    if (left > 0) throw malformed("infer request", "binary data for the inputs alone", `${left} bytes more`);
   }
 }
 
 function requestId(id) {
-  if (id === undefined) return undefined;
-  if (typeof id !== "string" || !id.isWellFormed()) throw new Undecided("request-id");
+  if (id === undefined || id === null) return undefined;
+  if (typeof id !== "string" || !id.isWellFormed() || id.length > MAX_ID_LENGTH) throw new Undecided("request-id");
   return id;
 }
 
-/** A text that is equal for two requests only if they ask for the same outputs in the same form. */
-function answerForm(head, binaryRequest, settings) {
-  const byDefault = onlyFlag(head.parameters, "binary_data_output");
-  const outputs = head.outputs === undefined ? null : requestedOutputs(head.outputs, settings);
-  return JSON.stringify([binaryRequest, byDefault, outputs]);
+/** `[name, whether as binary data]` of each output of the answer, in its order. */
+function wantedOutputs(head, settings) {
+  const byDefault = flag(head.parameters, "binary_data_output", "infer request", false);
+  const outputs = head.outputs ?? [];
+  if (!Array.isArray(outputs)) throw malformed("infer request", "outputs as an array", "something else");
+  if (outputs.length === 0) return settings.outputs.map((name) => [name, byDefault]);
+  const wanted = new Map(outputs.map((output) => wantedOutput(output, byDefault, settings)));
+  if (wanted.size < outputs.length) throw malformed("infer request", "each output once", "one twice");
+  return [...wanted];
 }
 
-function requestedOutputs(outputs, settings) {
-  if (!Array.isArray(outputs)) throw malformed("request outputs: expected an array, got something else");
-  return outputs.map((output) => {
-    if (!isObject(output) || typeof output.name !== "string") throw malformed("request output: expected an object with a name");
-    knownMembers(output, OUTPUT_MEMBERS);
-    if (!settings.outputs.includes(output.name)) throw new Undecided("unknown-output");
-    return [output.name, onlyFlag(output.parameters, "binary_data")];
-  });
+function wantedOutput(output, byDefault, settings) {
+  if (!isObject(output) || typeof output.name !== "string") throw malformed("requested output", "an object with a name", "another");
+  knownMembers(output, OUTPUT_MEMBERS);
+  const { name, parameters } = output;
+  if (!settings.outputs.includes(name)) {
+    throw violation("requested output", name, "names", settings.outputs.join(", "), name);
+  }
+  return [name, flag(parameters, "binary_data", `requested output '${name}'`, byDefault)];
 }
 
-/** The one boolean parameter that this hook understands at this place, or null; any other is the agent's to judge. */
-function onlyFlag(parameters, name) {
-  if (parameters === undefined) return null;
+/** The one boolean parameter that this hook understands at this place; any other is the agent's to judge. */
+function flag(parameters, name, what, byDefault) {
+  if (parameters === undefined) return byDefault;
   knownMembers(parameters, new Set([name]));
-  const value = parameters[name];
-  if (value !== undefined && typeof value !== "boolean") throw new Undecided("parameter-value");
-  return value ?? null;
+  const value = parameters[name] === undefined ? byDefault : parameters[name];
+  if (typeof value !== "boolean") throw malformed(what, `parameter ${name} as true or false`, JSON.stringify(value));
+  return value;
 }
 
 function readInputs(given, tail, settings) {
-  if (!Array.isArray(given)) throw malformed("request inputs: expected an array, got something else");
+  if (!Array.isArray(given)) throw malformed("infer request", "inputs as an array", "something else");
   const found = new Map();
   for (const input of given) {
     const rule = inputRule(input, settings);
-    if (found.has(rule.name)) throw malformed(`input '${rule.name}': expected once, got it twice`);
+    if (found.has(rule.name)) throw malformed("infer request", "each input once", `'${rule.name}' twice`);
     found.set(rule.name, readInput(input, rule, tail, settings));
   }
   tail.finish();
@@ -100,37 +124,39 @@ function readInputs(given, tail, settings) {
 function inContractOrder(found, settings) {
   const tensors = settings.inputs.map((rule) => {
     const tensor = found.get(rule.name);
-    if (tensor === undefined) throw violation(rule.name, "names", rule.name, [...found.keys()].join(", ") || "none");
+    if (tensor === undefined) {
+      throw violation("input", rule.name, "names", names(settings), [...found.keys()].join(", ") || "none");
+    }
     return tensor;
   });
   const batched = tensors.filter((_, at) => settings.inputs[at].shape[0] === -1);
   for (const { name, shape } of batched) {
     const rows = batched[0].shape[0];
-    if (shape[0] !== rows) throw violation(name, "batch", `${rows} rows in every tensor`, shape[0]);
+    if (shape[0] !== rows) throw violation("input", name, "batch", `${rows} rows in every tensor`, shape[0]);
   }
   return tensors;
 }
 
 function inputRule(input, settings) {
-  if (!isObject(input) || typeof input.name !== "string") throw malformed("request input: expected an object with a name");
+  if (!isObject(input) || typeof input.name !== "string") throw malformed("infer request", "inputs with a name", "another");
   knownMembers(input, INPUT_MEMBERS);
   const rule = settings.inputs.find((candidate) => candidate.name === input.name);
-  if (rule === undefined) {
-    throw violation(input.name, "names", settings.inputs.map((known) => known.name).join(", "), input.name);
-  }
+  if (rule === undefined) throw violation("input", input.name, "names", names(settings), input.name);
   return rule;
 }
 
 function readInput(input, rule, tail, settings) {
   const { name, datatype, shape } = input;
-  if (typeof datatype !== "string") throw malformed(`input '${name}': expected a datatype, got none`);
-  if (!isShape(shape)) throw malformed(`input '${name}': expected a shape of whole numbers, got something else`);
-  if (datatype !== rule.dtype) throw violation(name, "dtype", rule.dtype, datatype);
-  if (!accepts(rule.shape, shape, settings.max_batch)) {
-    const expected = `[${rule.shape}] with a batch of 1 to ${settings.max_batch}`;
-    throw violation(name, "shape", expected, `[${shape}]`);
+  if (typeof datatype !== "string" || !isShape(shape)) {
+    throw malformed(`input '${name}'`, "a datatype and a shape of whole numbers", "something else");
   }
-  return { name, dtype: datatype, shape, data: tensorData(input, rule, tail) };
+  if (!DTYPES.has(datatype)) throw malformed(`input '${name}'`, `datatype ${[...DTYPES.keys()].join(", ")}`, `'${datatype}'`);
+  if (datatype !== rule.dtype) throw violation("input", name, "dtype", rule.dtype, datatype);
+  if (!accepts(rule.shape, shape, settings.max_batch)) {
+    const batch = rule.shape[0] === -1 ? ` with 1 to ${settings.max_batch} rows` : "";
+    throw violation("input", name, "shape", `[${rule.shape.join(", ")}]${batch}`, `[${shape.join(", ")}]`);
+  }
+  return { name, dtype: datatype, shape, data: tensorData(input, DTYPES.get(datatype), tail) };
 }
 
 function isShape(shape) {
@@ -143,37 +169,68 @@ function accepts(want, got, maxBatch) {
   return want.every((size, at) => (size === -1 ? got[at] >= 1 && got[at] <= maxBatch : size === got[at]));
 }
 
-function tensorData(input, rule, tail) {
+function tensorData(input, dtype, tail) {
   const count = input.shape.reduce((product, size) => product * size, 1);
-  const size = binarySize(input.parameters);
-  if (size === undefined) return jsonData(input, rule, count);
-  if (input.data !== undefined) throw new Undecided("data-twice");
-  const expected = count * DTYPES.get(rule.dtype)[0];
-  if (size !== expected) throw malformed(`input '${input.name}': expected ${expected} bytes of binary data, got ${size}`);
-  return tail.take(input.name, size);
+  const size = binarySize(input);
+  if (size === undefined) return jsonData(input, dtype, count);
+  if (input.data !== undefined) throw malformed(`input '${input.name}'`, "either data or binary_data_size", "both");
+  if (size !== count * dtype.size) {
+    throw malformed(`input '${input.name}'`, `binary_data_size ${count * dtype.size}`, String(size));
+  }
+  const data = tail.take(input.name, size);
+  if (input.datatype === "BOOL" && data.some((byte) => byte > 1)) {
+    throw malformed(`input '${input.name}'`, "BOOL bytes 0 or 1", "others");
+  }
+  return data;
 }
 
-function binarySize(parameters) {
+function binarySize({ name, parameters }) {
   if (parameters === undefined) return undefined;
   knownMembers(parameters, new Set(["binary_data_size"]));
-  const size = parameters.binary_data_size;
-  if (size !== undefined && !(Number.isSafeInteger(size) && size >= 0)) throw new Undecided("parameter-value");
+  const size = parameters.binary_data_size ?? undefined;
+  if (size !== undefined && !(Number.isSafeInteger(size) && size >= 0)) {
+    throw malformed(`input '${name}'`, "binary_data_size as a size in bytes", JSON.stringify(size));
+  }
   return size;
 }
 
-function jsonData(input, rule, count) {
-  if (!Array.isArray(input.data)) throw malformed(`input '${input.name}': expected data, got none`);
-  const values = input.data.some(Array.isArray) ? input.data.flat(Infinity) : input.data;
-  if (values.length !== count) {
-    throw malformed(`input '${input.name}': expected ${count} values for its shape, got ${values.length}`);
-  }
-  const [itemSize, write] = DTYPES.get(rule.dtype);
-  const data = new Uint8Array(count * itemSize);
+function jsonData(input, dtype, count) {
+  const what = `input '${input.name}'`;
+  if (!Array.isArray(input.data)) throw malformed(what, "data as an array, or binary_data_size", "neither");
+  const values = flatten(input.data, input.shape, what);
+  if (values.length !== count) throw malformed(what, `${count} elements`, String(values.length));
+  const data = new Uint8Array(count * dtype.size);
   const view = new DataView(data.buffer);
   values.forEach((value, at) => {
-    if (!write(view, at * itemSize, value)) throw malformed(`input '${input.name}': expected ${rule.dtype} values, got another at ${at}`);
+    if (!dtype.write(view, at * dtype.size, value)) {
+      throw malformed(what, `a JSON array of ${input.datatype} elements`, `another at element ${at}`);
+    }
   });
   return data;
+}
+
+/** Data comes flat, or nested exactly as the shape says; the first element tells which. */
+function flatten(data, shape, what) {
+  if (shape.length < 2 || !Array.isArray(data[0])) return data;
+  let level = data;
+  for (const size of shape.slice(1)) {
+    if (!level.every((row) => Array.isArray(row) && row.length === size)) {
+      throw malformed(what, `arrays nested as [${shape.join(", ")}]`, "others");
+    }
+    level = level.flat();
+  }
+  return level;
+}
+
+/** The last check, so that a request that is wrong anyway is refused here. */
+function checkNumberForms(text, inputs) {
+  const inJson = inputs.filter((input) => input.data !== undefined);
+  const loose = inJson.some((input) => DTYPES.get(input.datatype).isInteger) ? LOOSE_NUMBERS : MINUS_ZERO;
+  if (LOOSE_SIZES.test(text) || (inJson.length > 0 && loose.test(text))) throw new Undecided("number-form");
+}
+
+function names(settings) {
+  return settings.inputs.map((rule) => rule.name).join(", ");
 }
 
 function isObject(value) {

@@ -20,26 +20,21 @@ export class Undecided extends Error {
 }
 
 /** A request that breaks the request format: nothing in it can be trusted. */
-export function malformed(detail) {
-  return new Refusal(400, "FormatError", detail);
+export function malformed(what, expected, got) {
+  return new Refusal(400, "FormatError", `${what}: expected ${expected}, got ${got}`);
 }
 
-/** A well-formed request that breaks the contract's tensor rules. */
-export function violation(tensor, rule, expected, got) {
-  const detail = `input '${tensor}' breaks ${rule}: expected ${expected}, got ${got}`;
-  return new Refusal(422, "ContractViolationError", detail);
+/** A well-formed request that breaks the contract's tensor rules. `where` is `input` or `requested output`. */
+export function violation(where, tensor, rule, expected, got) {
+  const detail = `${where} '${tensor}' breaks ${rule}: expected ${expected}, got ${got}`;
+  return new Refusal(400, "ContractViolationError", detail);
 }
 
 /** RFC 9457 section 3, plus the `error` member that Open Inference Protocol clients read. */
 export function problemResponse(refusal) {
-  const body = {
-    type: "about:blank",
-    title: refusal.name,
-    status: refusal.status,
-    detail: refusal.message,
-    advice: refusal.advice,
-    error: refusal.message,
-  };
+  const detail = refusal.message;
+  const body = { type: "about:blank", title: refusal.name, status: refusal.status, detail, error: detail };
+  if (refusal.advice) body.advice = refusal.advice;
   const headers = { "Content-Type": "application/problem+json", ...refusal.headers };
   return new Response(JSON.stringify(body), { status: refusal.status, headers });
 }
