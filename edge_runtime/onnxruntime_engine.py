@@ -1,4 +1,7 @@
-"""ONNX Runtime on the CPU. Artifact: one ONNX file with its weights inside."""
+"""ONNX Runtime on the CPU. Artifact: one ONNX file with its weights inside.
+
+A model opened from bytes cannot refer to files beside it: ONNX Runtime refuses external data then.
+"""
 
 from __future__ import annotations
 

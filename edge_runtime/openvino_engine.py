@@ -1,4 +1,8 @@
-"""OpenVINO on the CPU. Artifact: an ONNX file, or OpenVINO IR (``NAME.xml`` with its weights in ``NAME.bin``)."""
+"""OpenVINO on the CPU. Artifact: OpenVINO IR, ``NAME.xml`` with its weights in ``NAME.bin``.
+
+Nothing else is taken. OpenVINO reads ONNX too, but follows its external-data entries to any path of the machine:
+weights from there would be covered by no digest.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +24,7 @@ OPTIONS = {"pinning": ("off", "on")}
 """``pinning``: bind threads to cores. Off, since two engines or agents would bind to the same cores."""
 
 DEVICE = "CPU"
+IR_SUFFIX, WEIGHTS_SUFFIX = ".xml", ".bin"
 
 _DTYPES = {
     openvino.Type.boolean: DType.BOOL,
@@ -86,10 +91,15 @@ class OpenVinoEngine:
 
 
 def _read(core: Any, source: EngineSource) -> Any:
+    entrypoint = PurePosixPath(source.entrypoint)
+    if entrypoint.suffix != IR_SUFFIX:
+        raise EngineError(
+            runtime=source.runtime,
+            detail=f"entrypoint: expected OpenVINO IR ({IR_SUFFIX}), got {source.entrypoint!r}",
+            advice="compile the model for a profile with this runtime",
+        )
     model = entry_file(source)
-    if PurePosixPath(source.entrypoint).suffix != ".xml":
-        return core.read_model(model)
-    weights = companion_file(source, str(PurePosixPath(source.entrypoint).with_suffix(".bin")))
+    weights = companion_file(source, str(entrypoint.with_suffix(WEIGHTS_SUFFIX)))
     return core.read_model(model=model, weights=weights)
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from onnx import TensorProto, helper  # noqa: TID251 - broken models are made he
 
 from edge_bundle.tensor import DType, TensorSpec
 from edge_runtime.engine import EngineSource
+from edge_runtime.quiet_import import import_quietly
 
 ROOT = Path(__file__).resolve().parents[2]
 DIGITS = ROOT / "examples" / "digits"
@@ -40,11 +42,24 @@ def digits_labels() -> NDArray[np.int64]:
         return np.asarray(data["labels"])
 
 
+@cache
+def artifact(runtime: str, model: bytes) -> tuple[str, Mapping[str, bytes]]:
+    """Entrypoint and files: the ONNX file itself, or OpenVINO IR made of it."""
+    if runtime != "openvino":
+        return "model.onnx", {"model.onnx": model}
+    openvino = import_quietly("openvino")
+    with TemporaryDirectory() as folder:
+        files = {name: Path(folder) / name for name in ("model.xml", "model.bin")}
+        openvino.save_model(openvino.Core().read_model(model), files["model.xml"], compress_to_fp16=False)
+        return "model.xml", {name: file.read_bytes() for name, file in files.items()}
+
+
 def digits_source(runtime: str, **changes: Any) -> EngineSource:
     """The digits model for a runtime; ``changes`` replace fields."""
+    entrypoint, files = artifact(runtime, digits_model())
     fields: dict[str, Any] = {
-        "files": {"model.onnx": digits_model()},
-        "entrypoint": "model.onnx",
+        "files": files,
+        "entrypoint": entrypoint,
         "inputs": (IMAGE,),
         "outputs": (PROBABILITIES,),
     }
@@ -75,4 +90,5 @@ def one_node_model(
 def one_node_source(runtime: str, model: bytes, *specs: TensorSpec) -> EngineSource:
     """Open a one-node model with the given inputs and an output like the first of them."""
     output = TensorSpec(name="y", dtype=specs[0].dtype, shape=specs[0].shape)
-    return EngineSource(runtime, {"m.onnx": model}, "m.onnx", specs, (output,))
+    entrypoint, files = artifact(runtime, model)
+    return EngineSource(runtime, files, entrypoint, specs, (output,))

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import onnx  # noqa: TID251 - reads the weights for the numpy reference
-import openvino
 import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper  # noqa: TID251
@@ -157,18 +156,6 @@ def test_openvino_computes_in_float32() -> None:
         got = to_array(engine.run({"a": to_tensor(a), "b": to_tensor(b)})["y"])
     exact = a.astype(np.float64) @ b.astype(np.float64)
     assert np.abs(got / exact - 1).max() < 1e-5
-
-
-def test_openvino_ir_equals_the_onnx_file(tmp_path: Path) -> None:
-    image = {"image": to_tensor(digits_images()[:16])}
-    model = openvino.Core().read_model(digits_source("openvino").files["model.onnx"])
-    openvino.save_model(model, tmp_path / "model.xml", compress_to_fp16=False)
-    files = {name: (tmp_path / name).read_bytes() for name in ("model.xml", "model.bin")}
-    with (
-        open_engine(digits_source("openvino")) as onnx_engine,
-        open_engine(digits_source("openvino", files=files, entrypoint="model.xml")) as ir_engine,
-    ):
-        assert ir_engine.run(image) == onnx_engine.run(image)
 
 
 @both

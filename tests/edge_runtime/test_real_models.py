@@ -12,7 +12,7 @@ from edge_bundle.tensor import DType, TensorSpec
 from edge_runtime.arrays import to_array, to_tensor
 from edge_runtime.engine import EngineSource
 from edge_runtime.factory import open_engine
-from tests.edge_runtime.models import REAL_MODELS, RUNTIMES
+from tests.edge_runtime.models import REAL_MODELS, RUNTIMES, artifact
 
 pytestmark = pytest.mark.skipif(not REAL_MODELS.is_dir(), reason=f"the real models are not at {REAL_MODELS}")
 
@@ -35,10 +35,11 @@ MODELS = [
 
 
 def run(model: RealModel, runtime: str, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    entrypoint, files = artifact(runtime, (REAL_MODELS / model.file).read_bytes())
     source = EngineSource(
         runtime,
-        {"model.onnx": (REAL_MODELS / model.file).read_bytes()},
-        "model.onnx",
+        files,
+        entrypoint,
         (TensorSpec(name="input", dtype=DType.FP32, shape=(-1, *model.row)),),
         (TensorSpec(name="output", dtype=DType.FP32, shape=(-1, model.answer)),),
     )
