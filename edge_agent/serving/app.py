@@ -24,6 +24,12 @@ from edge_agent.telemetry.recorder import Recorder
 
 DISTRIBUTION = "skerry"
 
+LINGER_S = 2.0
+"""After a refusal the rest of a body is read and thrown away this long, so that the client gets to see the answer."""
+
+DRAIN_S = 10.0
+"""How long requests in flight may take to finish when the runner is cleaned up."""
+
 
 def build_app(
     table: ModelTable,
@@ -66,6 +72,11 @@ def build_app(
             ]
         )
     return app
+
+
+def build_runner(app: web.Application, *, drain_s: float = DRAIN_S) -> web.AppRunner:
+    """The runner to serve the application with: no access log, bodies left as they came, bounded patience."""
+    return web.AppRunner(app, access_log=None, auto_decompress=False, lingering_time=LINGER_S, shutdown_timeout=drain_s)
 
 
 @web.middleware

@@ -1,0 +1,68 @@
+"""Where a run happens, and that nobody waits without bound."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping
+
+from edge_agent.serving.settings import ServingSettings
+from edge_bundle.contract import CachePolicy
+from edge_bundle.tensor import Tensor
+from tests.edge_agent.serving.world import GatedEngine, ScaleEngine, contract, infer_body, served, serving
+
+UNCACHED = contract(cache=CachePolicy(enabled=False))
+
+
+class ThreadNotingEngine(ScaleEngine):
+    """Notes which thread ran it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: list[bool] = []
+
+    def run(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        self.threads.append(threading.current_thread() is threading.main_thread())
+        return super().run(inputs)
+
+
+def test_a_quick_engine_moves_into_the_loop_once_measured() -> None:
+    async def go() -> list[bool]:
+        engine = ThreadNotingEngine()
+        async with serving(served(engine, UNCACHED)) as server:
+            for _ in range(3):
+                assert (await server.send(infer_body())).status == 200
+        return engine.threads
+
+    assert asyncio.run(go()) == [False, True, True]
+
+
+def test_an_engine_that_hangs_times_out_and_the_server_lives_on() -> None:
+    async def go() -> None:
+        engine = GatedEngine()
+        model = served(engine, UNCACHED)
+        async with serving(model, settings=ServingSettings(engine_timeout_s=0.05)) as server:
+            first, second = await asyncio.gather(server.send(infer_body()), server.send(infer_body()))
+            assert (first.status, second.status) == (504, 504)
+            assert first.json["title"] == "EngineTimeoutError"
+            assert (await server.get("/v2/health/live")).status == 200
+            engine.gate.set()
+            assert (await server.send(infer_body())).status == 200
+            assert await model.retire()  # the runs that timed out have given their hold back
+
+    asyncio.run(go())
+
+
+def test_too_many_waiting_runs_are_told_to_come_back() -> None:
+    async def go() -> None:
+        engine = GatedEngine()
+        async with serving(served(engine, UNCACHED), settings=ServingSettings(max_pending_runs=2)) as server:
+            tasks = [asyncio.create_task(server.send(infer_body())) for _ in range(5)]
+            await asyncio.sleep(0.1)
+            engine.gate.set()
+            replies = await asyncio.gather(*tasks)
+            assert sorted(reply.status for reply in replies) == [200, 200, 503, 503, 503]
+            refused = next(reply for reply in replies if reply.status == 503)
+            assert (refused.headers["Retry-After"], refused.json["title"]) == ("1", "UnavailableError")
+
+    asyncio.run(go())
