@@ -62,7 +62,7 @@ class MemoryHub:
         self.transfers: list[tuple[str, int]] = []
         self._random = random.Random(seed)
         self._chunk_bytes = chunk_bytes
-        self._tokens = {TOKEN}
+        self._tokens: dict[str, str | None] = {TOKEN: None}
 
     def publish(self, release: Release) -> None:
         """Admit a release."""
@@ -88,9 +88,10 @@ class MemoryHub:
     async def enrol(self, request: EnrolRequest) -> EnrolResponse:
         """Spend the token."""
         self._reach()
-        if request.token not in self._tokens:
+        # The same key may come again with its token: its first answer may have been lost.
+        if self._tokens.get(request.token, "") not in (None, request.public_key):
             raise RefusedError(what="enrolment", detail="unknown or spent token")
-        self._tokens.remove(request.token)
+        self._tokens[request.token] = request.public_key
         return EnrolResponse(node_id=NODE_ID, poll_interval_s=1.0)
 
     async def poll(self, node_id: str, request: PollRequest) -> PollResponse:
