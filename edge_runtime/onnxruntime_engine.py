@@ -122,4 +122,4 @@ def _declared(tensors: list[Any]) -> list[ModelTensor]:
 
 def _engine_error(runtime: str, what: str, error: Exception) -> EngineError:
     """The runtime's message names the operator and node that it stumbled over."""
-    return EngineError(runtime=runtime, detail=f"{what}: {str(error).strip()}")
+    return EngineError(runtime=runtime, detail=f"{what}: {' '.join(str(error).split())}")

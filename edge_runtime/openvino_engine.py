@@ -144,7 +144,6 @@ def _shape(shape: Any) -> tuple[int | None, ...] | None:
 
 
 def _text(error: Exception) -> str:
-    """The message without the source positions of OpenVINO's own C++ files."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    kept = [line for line in lines if line and not line.startswith("Exception from")]
-    return " ".join(kept) or str(error).strip()
+    """The message in one line, without the source positions of OpenVINO's own C++ files."""
+    lines = (line for line in str(error).splitlines() if not line.startswith("Exception from"))
+    return " ".join(" ".join(lines).split()) or type(error).__name__

@@ -80,7 +80,7 @@ def test_a_missing_runtime_names_its_extra(runtime: str, missing: str, monkeypat
     package = runtime if missing == "the runtime" else missing
     for module in [name for name in sys.modules if name.startswith("edge_runtime.") and name != "edge_runtime.factory"]:
         monkeypatch.delitem(sys.modules, module)
-    monkeypatch.setitem(sys.modules, package, None)  # type: ignore[arg-type]  # the import system's "not there"
+    monkeypatch.setitem(sys.modules, package, None)  # the import system's "not there"
     with pytest.raises(RuntimeMissingError, match=f"runtime {runtime}: not installed") as caught:
         open_engine(digits_source(runtime))
     assert caught.value.advice == f"pip install 'skerry[{runtime}]'"

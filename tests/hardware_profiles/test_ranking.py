@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -23,7 +25,7 @@ BOX = Machine(
 )
 
 
-def profile(name: str = "some", **changes: object) -> Profile:
+def profile(name: str = "some", **changes: Any) -> Profile:
     plain = Profile(
         schema=1,
         name=name,
@@ -65,7 +67,7 @@ def match_one(candidate: Profile, machine: Machine = BOX) -> Match:
         ),
     ],
 )
-def test_what_is_missing_is_named(changes: dict[str, object], reason: str) -> None:
+def test_what_is_missing_is_named(changes: dict[str, Any], reason: str) -> None:
     match = match_one(profile(**changes))
     assert not match.fits
     assert match.reasons == (reason,)
