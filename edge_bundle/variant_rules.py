@@ -30,7 +30,7 @@ def check_variant(
     # Rule 1
     _agree(f"{where}: contract", manifest.contract_digest, contract_digest)
     manifest_ref, contract_ref = f"{manifest.name}:{manifest.version}", f"{contract.name}:{contract.version}"
-    _agree(f"{where}: name and version", contract_ref, manifest_ref)
+    _agree(f"{where}: name and version of the contract", manifest_ref, contract_ref)
     # Rule 2
     _agree(f"{where}: inputs", _specs(rule.spec for rule in contract.inputs), _specs(manifest.inputs))
     _agree(f"{where}: outputs", _specs(rule.spec for rule in contract.outputs), _specs(manifest.outputs))

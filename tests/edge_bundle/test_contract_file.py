@@ -82,7 +82,9 @@ def test_digest_ignores_how_the_file_is_written() -> None:
 def test_json_schema_is_strict_and_names_every_key() -> None:
     schema = json.loads(json.dumps(contract_json_schema()))
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert all(part["additionalProperties"] is False for part in schema["$defs"].values() if part["type"] == "object")
+    assert all(
+        part["additionalProperties"] is False for part in schema["$defs"].values() if part.get("type") == "object"
+    )
     top = schema["$defs"]["Contract"]
     assert top["properties"].keys() == set(Contract.__struct_fields__)
     assert set(top["required"]) == {"schema", "name", "version", "owner", "inputs", "outputs", "accuracy"}
