@@ -17,7 +17,7 @@ help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
 demo: $(VENV)/.installed-all  ## run the main job from end to end: compile, sign, roll out, serve, cache, report, attack
-	@$(BIN)/skerry demo --out build
+	@$(BIN)/skerry demo --report build/demo.json
 
 test: lint  ## lint, types, layers, then every test
 	@$(BIN)/pytest -q

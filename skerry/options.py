@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +12,14 @@ import click
 
 if TYPE_CHECKING:
     from edge_bundle.keys import SigningKey, TrustPolicy
-    from skerry.client.hub import HubAddress
+    from fleet_hub.operator_client import OperatorClient
 
 _C = TypeVar("_C", bound=Callable[..., Any])
 
-DEFAULT_HUB = "http://127.0.0.1:8700"
+DEFAULT_HUB = "http://127.0.0.1:8780"
+
+TOKEN_VARIABLE = "SKERRY_TOKEN"  # noqa: S105 - the name of the variable
+VIEWER, OPERATOR, PUBLISHER = "viewer", "operator", "publisher"
 
 FILE = click.Path(path_type=Path)
 
@@ -40,15 +44,30 @@ def signing_option(command: _C) -> _C:
 
 
 def hub_options(command: _C) -> _C:
-    """Add ``--hub``, ``--token-file`` and the token's environment variable; see ``hub_address``."""
+    """Add ``--hub`` and ``--token-file``; see ``open_hub``."""
     command = click.option(
         "--token-file", type=FILE, envvar="SKERRY_TOKEN_FILE", show_envvar=True,
-        help="File that holds the token; SKERRY_TOKEN may hold the token itself.",
+        help="File with a token, or the operator-tokens.json of `skerry hub init`; SKERRY_TOKEN may hold a token.",
     )(command)  # fmt: skip
     return click.option(
         "--hub", "hub_url", default=DEFAULT_HUB, envvar="SKERRY_HUB", show_default=True, show_envvar=True,
         help="Address of the hub.",
     )(command)  # fmt: skip
+
+
+def labels_option(flag: str, *, help_text: str) -> Callable[[_C], _C]:
+    """Add a repeatable ``KEY=VALUE`` option that arrives as ``labels``."""
+    return click.option(flag, "labels", multiple=True, metavar="KEY=VALUE", callback=_parse_labels, help=help_text)
+
+
+def _parse_labels(context: click.Context, option: click.Parameter, words: tuple[str, ...]) -> dict[str, str]:
+    labels = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not key or not equals:
+            raise click.BadParameter(f"expected KEY=VALUE, got {word!r}", ctx=context, param=option)
+        labels[key] = value
+    return labels
 
 
 def trust_policy(owner_keys: tuple[Path, ...], threshold: int | None) -> TrustPolicy:
@@ -66,9 +85,25 @@ def signing_keys(paths: tuple[Path, ...]) -> tuple[SigningKey, ...]:
     return tuple(SigningKey.load(path) for path in paths)
 
 
-def hub_address(hub_url: str, token_file: Path | None) -> HubAddress:
-    """Where the hub is, and the token to show it; tokens never stand on the command line, which others can read."""
-    from skerry.client.hub import HubAddress
+def open_hub(hub_url: str, token_file: Path | None, role: str) -> OperatorClient:
+    """A client of the hub with a token of ``role``; tokens never stand on the command line, which others can read."""
+    from fleet_hub.operator_client import OperatorClient
 
-    token = token_file.read_text().strip() if token_file else os.environ.get("SKERRY_TOKEN", "")
-    return HubAddress(url=hub_url, token=token)
+    return OperatorClient(hub_url, _token(token_file, role))
+
+
+def _token(token_file: Path | None, role: str) -> str:
+    """The token in the file (or the one for ``role``, in the file that ``hub init`` wrote), or in the environment."""
+    from edge_bundle.errors import InvalidInputError
+
+    if token_file is None:
+        return os.environ.get(TOKEN_VARIABLE, "")
+    text = token_file.read_text().strip()
+    if not text.startswith("{"):
+        return text
+    try:
+        return str(json.loads(text)[role])
+    except (json.JSONDecodeError, KeyError) as error:
+        raise InvalidInputError(
+            file=str(token_file), key=role, expected="a token, or one per role as JSON", got="something else"
+        ) from error

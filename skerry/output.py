@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -24,11 +25,13 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def emit(value: object, *, as_json: bool, render: Callable[[], RenderableType]) -> None:
-    """Print a result: ``value`` as canonical JSON, or else what ``render`` makes of it."""
+    """Print a result: ``value`` (Structs, dataclasses, builtins) as canonical JSON, or else what ``render`` makes."""
     if as_json:
+        import msgspec
+
         from edge_bundle.canonical import dumps
 
-        click.echo(dumps(value).decode())
+        click.echo(dumps(msgspec.to_builtins(value, enc_hook=str)).decode())
     else:
         console().print(render())
 
@@ -64,3 +67,19 @@ def _flatten(prefix: str, values: Mapping[str, object]) -> Iterable[tuple[str, o
 def short(digest: str) -> str:
     """A digest for tables: its first twelve hexadecimal digits."""
     return digest.removeprefix("sha256:")[:12]
+
+
+def pairs(values: Mapping[str, str]) -> str:
+    """Labels and counts as ``key=value`` words."""
+    return " ".join(f"{key}={value}" for key, value in sorted(values.items()))
+
+
+def ago(at_ms: int) -> str:
+    """A time in Unix milliseconds as its distance from now."""
+    if not at_ms:
+        return "never"
+    seconds = max(0.0, time.time() - at_ms / 1000)
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{seconds:.0f} s ago"

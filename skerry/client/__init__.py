@@ -1,1 +1,1 @@
-"""A thin Python client of the hub and of an agent."""
+"""A thin Python client of an agent; the hub's own client is ``fleet_hub.operator_client``."""

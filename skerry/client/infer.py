@@ -8,18 +8,26 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import aiohttp
 import msgspec
 
-from edge_bundle.errors import FormatError, RefusedError, UnavailableError
+from edge_bundle.errors import FormatError, LimitExceededError, RefusedError, UnavailableError
 from edge_bundle.tensor import DType, Tensor
-from skerry.client.hub import read_bounded
 
 HEADER_LENGTH = "Inference-Header-Content-Length"
 MAX_ANSWER_BYTES = 64 << 20
 """Largest answer read; the contract's own limit on batches keeps answers far below it."""
+
+
+class _Output(msgspec.Struct, frozen=True):
+    name: str
+    datatype: DType
+    shape: tuple[int, ...]
+
+
+class _Header(msgspec.Struct, frozen=True):
+    outputs: tuple[_Output, ...]
 
 
 @dataclass(frozen=True)
@@ -43,7 +51,7 @@ class InferClient:
         url = f"{self._url}/v2/models/{model}/infer"
         try:
             async with self._session.post(url, data=body, headers=headers) as response:
-                data = await read_bounded(response, MAX_ANSWER_BYTES)
+                data = await _read(response)
                 if response.status >= 400:  # noqa: PLR2004 - RFC 9110: client and server errors
                     raise RefusedError(what=f"POST {url}", detail=data[:500].decode("utf-8", "replace"))
                 return Answer(decode_response(data, response.headers.get(HEADER_LENGTH)), dict(response.headers))
@@ -67,16 +75,27 @@ def decode_response(data: bytes, header_length: str | None) -> dict[str, Tensor]
     size = int(header_length) if header_length and header_length.isdigit() else -1
     if not 0 < size <= len(data):
         raise FormatError(what="infer response", expected=f"a {HEADER_LENGTH} header within the body", got=str(size))
-    header = msgspec.json.decode(data[:size], type=dict[str, Any])
+    try:
+        header = msgspec.json.decode(data[:size], type=_Header)
+    except msgspec.DecodeError as error:
+        raise FormatError(what="infer response", expected="a v2 JSON header", got=str(error)) from error
     outputs, offset = {}, size
-    for output in header["outputs"]:
-        tensor = Tensor(DType(output["datatype"]), tuple(output["shape"]), b"")
-        end = offset + tensor.nbytes
-        outputs[output["name"]] = Tensor(tensor.dtype, tensor.shape, data[offset:end])
+    for output in header.outputs:
+        end = offset + Tensor(output.datatype, output.shape, b"").nbytes
+        outputs[output.name] = Tensor(output.datatype, output.shape, data[offset:end])
         offset = end
     if offset != len(data):
         raise FormatError(what="infer response", expected=f"{offset} bytes", got=f"{len(data)} bytes")
     return outputs
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    body = bytearray()
+    async for part in response.content.iter_any():
+        body += part
+        if len(body) > MAX_ANSWER_BYTES:
+            raise LimitExceededError(what=str(response.url), limit=MAX_ANSWER_BYTES, got=len(body), unit="bytes")
+    return bytes(body)
 
 
 @asynccontextmanager

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 import aiohttp
@@ -27,11 +27,20 @@ def honest(_path: str, answer: bytes) -> bytes:
 
 @dataclass
 class Mirror:
-    """What the mirror does now: set ``tamper`` to change its behaviour between requests."""
+    """Honest but within ``tampering``. ``seen`` holds what was last handed out under each path."""
 
     hub_url: str
-    tamper: Tamper = honest
-    changed: list[str] = field(default_factory=list)
+    seen: dict[str, bytes] = field(default_factory=dict)
+    _tamper: Tamper = honest
+
+    @contextmanager
+    def tampering(self, tamper: Tamper) -> Iterator[None]:
+        """Change answers while the block runs."""
+        self._tamper = tamper
+        try:
+            yield
+        finally:
+            self._tamper = honest
 
     async def handle(self, request: web.Request) -> web.Response:
         """Pass one request on and hand back the answer, tampered with or not."""
@@ -44,9 +53,8 @@ class Mirror:
         ):
             answer = await response.read()
             passed = {k: v for k, v in response.headers.items() if k.lower() not in HOP_BY_HOP}
-            given = self.tamper(request.path, answer) if response.ok else answer
-            if given != answer:
-                self.changed.append(request.path)
+            given = self._tamper(request.path, answer) if response.ok else answer
+            self.seen[request.path] = given
             return web.Response(status=response.status, body=given, headers=passed)
 
 

@@ -43,7 +43,7 @@ class Crew:
     def start(self, name: str, arguments: Sequence[str]) -> None:
         """Run ``python -m skerry ARGUMENTS`` with its output in ``NAME.log``."""
         command = [sys.executable, "-m", "skerry", *arguments]
-        with self._log(name).open("wb") as log:
+        with self.log(name).open("wb") as log:
             child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)  # noqa: S603
         self._children[name] = child
 
@@ -80,8 +80,9 @@ class Crew:
         return "\n".join(self._tail(name) for name in self._children)
 
     def _tail(self, name: str) -> str:
-        lines = self._log(name).read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
-        return "\n".join([f"last lines of {self._log(name)}:", *lines])
+        lines = self.log(name).read_text(errors="replace").splitlines()[-LOG_TAIL_LINES:]
+        return "\n".join([f"last lines of {self.log(name)}:", *lines])
 
-    def _log(self, name: str) -> Path:
+    def log(self, name: str) -> Path:
+        """Where a child writes."""
         return self.log_dir / f"{name}.log"

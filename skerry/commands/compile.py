@@ -1,0 +1,116 @@
+"""``skerry compile``: one ONNX model in, a proven and signed bundle out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from skerry.git_commit import commit_of
+from skerry.options import FILE, signing_keys, signing_option
+from skerry.output import emit, facts
+from skerry.progress import progress_bars
+from skerry.verb import json_option, verbose_option
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from compiler.compile import CompileResult
+    from hardware_profiles.schema import Profile
+
+
+@click.command(name="compile")
+@click.argument("model", type=FILE)
+@click.option("--contract", type=FILE, show_default="contract.toml beside MODEL", help="The contract.")
+@click.option(
+    "--calibration", type=FILE, show_default="calibration.npz beside MODEL", help="Inputs that int8 is fitted to."
+)
+@click.option(
+    "--evaluation",
+    type=FILE,
+    show_default="evaluation.npz beside MODEL",
+    help="Labelled inputs that it is measured on.",
+)
+@click.option(
+    "--profile",
+    "names",
+    multiple=True,
+    show_default="all that fit this machine",
+    help="Hardware profile to compile for; repeat.",
+)
+@click.option("--profiles-dir", "folders", multiple=True, type=FILE, help="Folder with more profiles (*.toml); repeat.")
+@click.option("--out", type=FILE, required=True, help="Folder of the new bundle (an OCI image layout).")
+@click.option("--tar", type=FILE, help="Write the bundle to one .tar as well.")
+@click.option("--html", type=FILE, help="Write the report as a web page with plots.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Picks calibration samples when there are many.")
+@click.option("--force", is_flag=True, help="Replace another bundle at --out.")
+@signing_option
+@json_option
+@verbose_option
+def compile_(
+    model: Path, *, contract: Path | None, calibration: Path | None, evaluation: Path | None,
+    names: tuple[str, ...], folders: tuple[Path, ...], out: Path, tar: Path | None, html: Path | None,
+    seed: int, force: bool, keys: tuple[Path, ...], as_json: bool,
+) -> None:  # fmt: skip
+    """Compile MODEL for hardware profiles, measure each variant, pack and sign the bundle.
+
+    Fails with exit code 6 if a variant does not keep the contract.
+    """
+    from compiler.compile import compile_bundle
+    from compiler.report_json import report
+    from compiler.request import CompileRequest
+
+    folder = model.parent
+    request = CompileRequest(
+        model_path=model,
+        contract_path=contract or folder / "contract.toml",
+        calibration_path=calibration or _if_there(folder / "calibration.npz"),
+        evaluation_path=evaluation or folder / "evaluation.npz",
+        profiles=_choose(names, folders),
+        out_dir=out,
+        keys=signing_keys(keys),
+        seed=seed,
+        git_commit=commit_of(folder),
+        force=force,
+    )
+    with progress_bars(quiet=as_json) as bars:
+        result = compile_bundle(request, progress=bars)
+    _write_copies(result, tar, html)
+    emit(report(result), as_json=as_json, render=lambda: _tables(result))
+
+
+def _write_copies(result: CompileResult, tar: Path | None, html: Path | None) -> None:
+    if tar is not None:
+        from edge_bundle.layout import Layout
+
+        with Layout.open(result.bundle_dir) as layout:
+            layout.export_tar(tar)
+    if html is not None:
+        from compiler.report_html import render_html
+
+        html.write_text(render_html(result), encoding="utf-8")
+
+
+def _tables(result: CompileResult) -> RenderableType:
+    from rich.console import Group
+
+    from compiler.report_table import passes_table, variants_table
+
+    bundle = facts("", {"bundle": result.bundle_digest, "folder": result.bundle_dir, "ML-BOM": result.ml_bom_path})
+    return Group(passes_table(result), variants_table(result), bundle)
+
+
+def _if_there(path: Path) -> Path | None:
+    return path if path.exists() else None
+
+
+def _choose(names: tuple[str, ...], folders: tuple[Path, ...]) -> tuple[Profile, ...]:
+    from hardware_profiles.detect import detect
+    from hardware_profiles.loader import load_profile, load_profiles
+    from hardware_profiles.ranking import rank
+
+    if names:
+        return tuple(load_profile(name, folders) for name in dict.fromkeys(names))
+    matches = rank(load_profiles(folders), detect())
+    return tuple(sorted((match.profile for match in matches if match.fits), key=lambda profile: profile.name))

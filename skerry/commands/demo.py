@@ -1,0 +1,104 @@
+"""``skerry demo``: the whole path, shown and checked on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from skerry.exit_codes import ExitCode
+from skerry.options import FILE
+from skerry.verb import json_option, verbose_option
+
+if TYPE_CHECKING:
+    from skerry.demo.claims import Claim
+
+EXAMPLE = Path("examples") / "digits"
+
+
+@click.command()
+@click.option(
+    "--example",
+    type=FILE,
+    default=EXAMPLE,
+    show_default=True,
+    help="Folder with one .onnx file, contract.toml, calibration.npz and evaluation.npz.",
+)
+@click.option("--report", type=FILE, help="Write every claim and whether it holds to this JSON file.")
+@click.option("--keep", type=FILE, help="Work in this new folder and keep it, instead of a temporary one.")
+@json_option
+@verbose_option
+@click.pass_context
+def demo(
+    context: click.Context, *, example: Path, report: Path | None, keep: Path | None, as_json: bool
+) -> None:  # fmt: skip
+    """Compile, sign, roll out, serve, cache, report, and try four attacks, for real and on loopback.
+
+    Exit code 1 if any claim made on the way does not hold.
+    """
+    from edge_bundle.canonical import dumps
+
+    began = time.monotonic()
+    with _terminating_cleanly(), _folder(keep) as root:
+        claims = _play(root.absolute(), example.absolute(), quiet=as_json)
+    summary = {
+        "ok": all(claim.ok for claim in claims),
+        "seconds": round(time.monotonic() - began, 1),
+        "claims": claims,
+    }
+    if report is not None:
+        report.parent.mkdir(parents=True, exist_ok=True)
+        report.write_bytes(dumps(summary) + b"\n")
+    if as_json:
+        click.echo(dumps(summary).decode())
+    else:
+        held = sum(claim.ok for claim in claims)
+        click.echo(f"\n{held} of {len(claims)} claims hold, {summary['seconds']} s")
+    if not summary["ok"]:
+        context.exit(ExitCode.CHECK_FAILED)
+
+
+def _play(root: Path, example: Path, *, quiet: bool) -> list[Claim]:
+    from rich.console import Console
+
+    from skerry.demo.play import play
+    from skerry.demo.show import Show
+    from skerry.demo.workplace import Workplace
+    from skerry.output import console
+    from skerry.progress import progress_bars
+
+    with progress_bars(quiet=quiet) as bars:
+        stage = Show(Console(quiet=True) if quiet else console())
+        return asyncio.run(play(Workplace(root, example, bars), stage))
+
+
+@contextmanager
+def _folder(keep: Path | None) -> Iterator[Path]:
+    if keep is not None:
+        keep.mkdir(parents=True)
+        yield keep
+        return
+    with tempfile.TemporaryDirectory(prefix="skerry-demo-") as name:
+        yield Path(name)
+
+
+@contextmanager
+def _terminating_cleanly() -> Iterator[None]:
+    """Treat SIGTERM like Ctrl-C, so that the children are ended as well."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,100 @@
+"""``skerry rollout``: move nodes to a release, and watch them go."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from skerry.exit_codes import ExitCode
+from skerry.options import OPERATOR, VIEWER, hub_options, labels_option, open_hub
+from skerry.output import ago, emit, pairs, table
+from skerry.verb import json_option, verbose_option
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from fleet_hub.api import RolloutRow
+
+
+@click.group()
+def rollout() -> None:
+    """Move nodes to a release, and see how far they are."""
+
+
+@rollout.command()
+@click.argument("model")
+@click.argument("version")
+@labels_option("--label", help_text="Only nodes with this label, as KEY=VALUE; repeat.")
+@click.option("--profile", help="Only nodes with this hardware profile.")
+@hub_options
+@json_option
+@verbose_option
+def start(
+    model: str,
+    version: str,
+    labels: dict[str, str],
+    profile: str | None,
+    hub_url: str,
+    token_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Move every selected node (all of them, if nothing is said) to VERSION of MODEL."""
+
+    async def ask() -> RolloutRow:
+        async with open_hub(hub_url, token_file, OPERATOR) as hub:
+            return await hub.start_rollout(model, version, labels=labels, profile=profile)
+
+    row = asyncio.run(ask())
+    emit(row, as_json=as_json, render=lambda: rollout_table([row]))
+
+
+@rollout.command()
+@click.argument("rollout_id", required=False)
+@hub_options
+@json_option
+@verbose_option
+@click.pass_context
+def status(
+    context: click.Context, rollout_id: str | None, hub_url: str, token_file: Path | None, as_json: bool
+) -> None:
+    """Show every rollout, or the nodes of one; exit code 1 if a node of that one refused the release."""
+
+    async def ask() -> tuple[RolloutRow, ...]:
+        async with open_hub(hub_url, token_file, VIEWER) as hub:
+            return await hub.list_rollouts() if rollout_id is None else (await hub.rollout_status(rollout_id),)
+
+    rows = asyncio.run(ask())
+    if rollout_id is None:
+        emit({"rollouts": rows}, as_json=as_json, render=lambda: rollout_table(rows))
+        return
+    (row,) = rows
+    emit(row, as_json=as_json, render=lambda: _node_table(row))
+    if row.counts.get("refused"):
+        context.exit(ExitCode.CHECK_FAILED)
+
+
+def rollout_table(rows: Sequence[RolloutRow]) -> RenderableType:
+    """One line per rollout."""
+    columns = ("rollout", "release", "selects", "nodes", "done", "started", "by")
+    return table(
+        "",
+        columns,
+        [
+            (
+                r.rollout_id, f"{r.model} {r.version}", " ".join([pairs(r.labels), r.profile or ""]).strip() or "all",
+                pairs({state: str(n) for state, n in sorted(r.counts.items())}), "yes" if r.done else "no",
+                ago(r.started_at_ms), r.started_by,
+            )
+            for r in rows
+        ],
+    )  # fmt: skip
+
+
+def _node_table(row: RolloutRow) -> RenderableType:
+    title = f"{row.rollout_id}: {row.model} {row.version}, {'done' if row.done else 'under way'}"
+    columns = ("node", "state", "error", "detail", "changed")
+    return table(title, columns, [(n.node_id, n.state, n.error, n.detail, ago(n.changed_at_ms)) for n in row.nodes])

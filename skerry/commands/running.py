@@ -1,0 +1,50 @@
+"""``skerry running``: what exactly is running where."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from skerry.options import VIEWER, hub_options, open_hub
+from skerry.output import ago, emit, short, table
+from skerry.verb import json_option, verbose_option
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from fleet_hub.api import RunningRow
+
+
+@click.command()
+@hub_options
+@json_option
+@verbose_option
+def running(hub_url: str, token_file: Path | None, as_json: bool) -> None:
+    """Show which variant of which release each node runs, and since when."""
+
+    async def ask() -> tuple[RunningRow, ...]:
+        async with open_hub(hub_url, token_file, VIEWER) as hub:
+            return await hub.running()
+
+    rows = asyncio.run(ask())
+    emit({"running": rows}, as_json=as_json, render=lambda: running_table(rows))
+
+
+def running_table(rows: Sequence[RunningRow]) -> RenderableType:
+    """The answer to "what exactly is running where?"."""
+    columns = ("node", "release", "profile", "runtime", "variant", "bundle", "since", "rollout", "before")
+    return table(
+        "",
+        columns,
+        [
+            (
+                r.node_id, f"{r.model} {r.version}", r.profile, r.runtime, short(r.variant_digest),
+                short(r.bundle_digest), ago(r.since_ms), r.rollout_id, r.previous_version,
+            )
+            for r in rows
+        ],
+    )  # fmt: skip

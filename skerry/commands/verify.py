@@ -1,0 +1,72 @@
+"""``skerry verify``: checks digests and signatures, and whether the proof can be reproduced."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from skerry.exit_codes import ExitCode
+from skerry.options import FILE, owner_options, trust_policy
+from skerry.output import emit, facts
+from skerry.verb import json_option, verbose_option
+
+if TYPE_CHECKING:
+    from compiler.recompute import Row
+    from edge_bundle.walk import VerifiedRelease
+
+
+@click.command()
+@click.argument("bundle", type=FILE)
+@click.option("--profile", help="Only this variant.")
+@click.option("--recompute", is_flag=True, help="Measure accuracy and agreement again, and compare with the proof.")
+@click.option("--evaluation", type=FILE, help="The evaluation set that the proof was made on (for --recompute).")
+@click.option("--model", type=FILE, help="The source model; with it, agreement with fp32 is measured again too.")
+@owner_options
+@json_option
+@verbose_option
+@click.pass_context
+def verify(
+    context: click.Context, bundle: Path, *, profile: str | None, recompute: bool, evaluation: Path | None,
+    model: Path | None, owner_keys: tuple[Path, ...], threshold: int | None, as_json: bool,
+) -> None:  # fmt: skip
+    """Check every digest and signature of BUNDLE, as an agent would.
+
+    With --recompute, exit code 1 if a figure differs from the signed one.
+    """
+    from edge_bundle.layout import Layout
+    from edge_bundle.walk import walk_source
+
+    if recompute and evaluation is None:
+        raise click.UsageError("--recompute needs --evaluation")
+    with Layout.open(bundle) as layout:
+        release = walk_source(layout.index, layout, trust_policy(owner_keys, threshold), profile)
+    rows = _recompute(release, evaluation, model, quiet=as_json) if recompute and evaluation else ()
+    value = {
+        "name": release.name,
+        "version": release.version,
+        "bundle_digest": release.bundle_digest,
+        "signed_by": release.signed_by,
+        "profiles": sorted(release.variants),
+    }
+    emit(value | ({"recomputed": rows} if recompute else {}), as_json=as_json, render=lambda: facts("verified", value))
+    if recompute and not as_json:
+        _print_rows(rows)
+    if any(row.ok is False for row in rows):
+        context.exit(ExitCode.CHECK_FAILED)
+
+
+def _recompute(release: VerifiedRelease, evaluation: Path, model: Path | None, *, quiet: bool) -> tuple[Row, ...]:
+    from compiler.recompute import recompute
+    from skerry.progress import progress_bars
+
+    with progress_bars(quiet=quiet) as bars:
+        return recompute(release, evaluation, model_path=model, progress=bars)
+
+
+def _print_rows(rows: tuple[Row, ...]) -> None:
+    from compiler.report_table import recompute_table
+    from skerry.output import console
+
+    console().print(recompute_table(rows))

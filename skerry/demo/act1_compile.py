@@ -1,0 +1,74 @@
+"""Act 1: one ONNX model becomes one measured variant per hardware profile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from compiler.compile import CompileResult, compile_bundle
+from compiler.request import CompileRequest
+from edge_bundle.contract import Contract
+from edge_bundle.errors import InvalidInputError
+from edge_bundle.keys import SigningKey
+from hardware_profiles.loader import load_profile
+from skerry.demo.claims import Claim, holds
+from skerry.demo.workplace import OWNERS, PROFILES, STRANGER, Workplace
+from skerry.git_commit import commit_of
+
+ACT = 1
+MIN_PROFILES, MIN_RUNTIMES = 3, 2
+
+
+def make_keys(place: Workplace) -> None:
+    """Keys of the two owners, and of somebody else."""
+    place.keys_dir.mkdir(parents=True, exist_ok=True)
+    for name in (*OWNERS, STRANGER):
+        key = SigningKey.generate()
+        key.save(place.keys_dir / f"{name}.key")
+        key.public.save(place.public_key_file(name))
+
+
+def compile_request(place: Workplace, out_dir: Path, *, signers: tuple[str, ...] = OWNERS) -> CompileRequest:
+    """How the demo compiles its example."""
+    example = place.example
+    return CompileRequest(
+        model_path=model_file(example),
+        contract_path=example / "contract.toml",
+        calibration_path=example / "calibration.npz",
+        evaluation_path=example / "evaluation.npz",
+        profiles=tuple(load_profile(name) for name in PROFILES),
+        out_dir=out_dir,
+        keys=place.signing_keys(*signers),
+        git_commit=commit_of(example),
+    )
+
+
+def model_file(example: Path) -> Path:
+    """The one ONNX file of an example folder."""
+    found = sorted(example.glob("*.onnx"))
+    if len(found) != 1:
+        raise InvalidInputError(file=str(example), expected="one .onnx file", got=f"{len(found)}")
+    return found[0]
+
+
+def compile_example(place: Workplace) -> CompileResult:
+    """Compile, measure, pack and sign."""
+    return compile_bundle(compile_request(place, place.root / "bundle"), progress=place.bars)
+
+
+def judge(result: CompileResult, contract: Contract) -> list[Claim]:
+    """Every variant keeps the contract, and there are enough of them."""
+    target = contract.accuracy
+    claims = [
+        holds(
+            ACT, f"{variant.proof.profile}: accuracy keeps the contract",
+            variant.proof.accuracy.value >= max(target.minimum, result.reference.value - target.max_drop),
+            f"{variant.proof.accuracy.value:.4f}",
+            expected=f"at least {target.minimum} and at most {target.max_drop} below {result.reference.value:.4f}",
+        )
+        for variant in result.variants
+    ]  # fmt: skip
+    runtimes = {variant.manifest.runtime for variant in result.variants}
+    enough = len(result.variants) >= MIN_PROFILES and len(runtimes) >= MIN_RUNTIMES
+    found = f"{len(result.variants)} profiles on {len(runtimes)} runtimes"
+    expected = f"at least {MIN_PROFILES} profiles on {MIN_RUNTIMES} runtimes"
+    return [*claims, holds(ACT, "profiles compiled for", enough, found, expected=expected)]

@@ -1,0 +1,80 @@
+"""How the demo looks: a heading per act, its table, and a line per claim. Nothing is decided here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.console import Console, RenderableType
+
+from skerry.demo.act4_serve import Served
+from skerry.demo.act5_report import Report
+from skerry.demo.act6_attacks import Attacks
+from skerry.demo.claims import Claim
+from skerry.output import table
+
+TITLES = {
+    1: "one model, compiled and measured for each hardware profile",
+    2: "signed by two owners, and reproducible",
+    3: "a hub, two agents, a release, a rollout",
+    4: "the evaluation set through every agent, twice",
+    5: "what the hub knows",
+    6: "four attacks",
+}
+
+
+@dataclass(frozen=True)
+class Show:
+    """Prints to one console; a quiet show prints nothing."""
+
+    console: Console
+
+    def act(self, number: int) -> None:
+        """A heading."""
+        self.console.print(f"\n[bold]Act {number}[/bold]: {TITLES[number]}\n")
+
+    def tables(self, *tables: RenderableType) -> None:
+        """What was found, before it is judged."""
+        self.console.print(*tables)
+
+    def claims(self, claims: Sequence[Claim]) -> None:
+        """One line per claim."""
+        for claim in claims:
+            mark = "[green]ok[/green]  " if claim.ok else "[bold red]FAIL[/bold red]"
+            tail = claim.found if claim.ok else f"{claim.found}, expected {claim.expected}"
+            self.console.print(f"  {mark} {claim.name}: {tail}", soft_wrap=True)
+
+
+def serve_table(served: Sequence[Served]) -> RenderableType:
+    """One line per agent and pass; latencies as the caller saw them."""
+    columns = ("agent", "profile", "pass", "requests#", "accuracy#", "p50 us#", "p99 us#", "cache hits#")
+    rows = []
+    for one in served:
+        for name, done in (("first", one.first), ("second", one.second)):
+            rows.append((
+                one.agent, one.profile, name, done.samples, f"{done.correct / done.samples:.2%}",
+                f"{done.percentile_us(50):.0f}", f"{done.percentile_us(99):.0f}", f"{done.hits / done.samples:.0%}",
+            ))  # fmt: skip
+    return table("", columns, rows)
+
+
+def telemetry_table(report: Report) -> RenderableType:
+    """Sums at the hub."""
+    columns = ("node", "profile", "requests#", "hits#", "misses#", "rejected#", "failed#", "p50 us#", "p99 us#")
+    return table(
+        "telemetry",
+        columns,
+        [
+            (
+                r.node_id, r.profile, r.requests, r.hits, r.misses, r.rejected, r.failed,
+                "" if r.p50_us is None else f"{r.p50_us:.0f}", "" if r.p99_us is None else f"{r.p99_us:.0f}",
+            )
+            for r in report.telemetry
+        ],
+    )  # fmt: skip
+
+
+def attack_table(attacks: Attacks) -> RenderableType:
+    """One line per attempt, with the reason that the node gave."""
+    rows = [(one.name, one.answer.state, one.answer.error, one.answer.detail) for one in attacks.attempts]
+    return table("", ("attack", "node says", "error", "detail"), rows)
