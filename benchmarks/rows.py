@@ -1,4 +1,4 @@
-"""Figures as rows: written to ``build/bench.json`` and shown as a table."""
+"""Figures as rows, written to ``build/bench.json``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
-from rich.table import Table
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,14 +33,3 @@ def write_rows(rows: Sequence[Row], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = ",\n".join(msgspec.json.encode(row).decode() for row in rows)
     path.write_text(f"[\n{lines}\n]\n")
-
-
-def table(rows: Sequence[Row]) -> Table:
-    """The rows for people."""
-    shown = Table("figure", "value", "unit", "target", "ok", title="Benchmarks")
-    shown.columns[1].justify = shown.columns[3].justify = "right"
-    for row in rows:
-        value = "-" if row.value is None else f"{row.value:,.2f}"
-        target = "" if row.target is None else f"<= {row.target:g}"
-        shown.add_row(row.name, value, row.unit, target, "yes" if row.ok else "NO")
-    return shown

@@ -102,3 +102,11 @@ def autoencoder(models: Path) -> Subject | None:
     """The anomaly detector of MLPerf Tiny, if it is there."""
     model = models / "ad_autoencoder" / "ad_fp32.onnx"
     return Subject(AUTOENCODER_CONTRACT, model) if model.is_file() else None
+
+
+def find_subject(name: str, models: Path) -> Subject:
+    """A subject by name; ``LookupError`` if it is unknown or its model is not there."""
+    for subject in (digits(), autoencoder(models)):
+        if subject is not None and subject.name == name:
+            return subject
+    raise LookupError(f"no model named {name!r} under {models}")

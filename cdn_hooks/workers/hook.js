@@ -78,7 +78,7 @@ async function answer(request, body, { id, inputs, form }, settings, ports, agen
     inputs,
   });
   const entry = await entryRequest(settings, key, form);
-  const kept = await ports.cache.match(entry);
+  const kept = await attempt(ports.cache.match(entry));
   const freshForMs = kept ? freshMs(kept, ports.now()) : 0;
   if (freshForMs > 0) return repeatResponse(kept, id, freshForMs);
   const response = await agent.forward(request, body);
@@ -89,8 +89,18 @@ async function keep(response, entry, key, settings, ports) {
   const reason = unfit(response, settings, key);
   if (reason !== undefined) return withStatus(response, response.body, `skerry-cdn; fwd=miss; detail=${reason}`);
   const bytes = new Uint8Array(await response.arrayBuffer());
-  await ports.cache.put(entry, entryResponse(response, bytes, settings, ports.now()));
-  return withStatus(response, bytes, "skerry-cdn; fwd=miss; stored");
+  const stored = await attempt(ports.cache.put(entry, entryResponse(response, bytes, settings, ports.now())).then(() => true));
+  return withStatus(response, bytes, `skerry-cdn; fwd=miss; ${stored ? "stored" : "detail=cache-failed"}`);
+}
+
+/** A broken cache costs time, never an answer: it counts as empty, and the log says why. */
+async function attempt(access) {
+  try {
+    return await access;
+  } catch (error) {
+    console.warn(`cache: ${error.message}`);
+    return undefined;
+  }
 }
 
 function bypass(response, reason) {

@@ -1,0 +1,43 @@
+"""Run the benchmarks: ``python -m benchmarks [--out build/bench.json] [--models DIR] [--pairs N] [--seconds S]``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from benchmarks.rows import write_rows
+from benchmarks.serving import Plan, run_serving, serving_table, skipped_rows
+from benchmarks.subjects import DEFAULT_MODELS
+
+
+@click.command()
+@click.option("--out", type=click.Path(path_type=Path), default=Path("build/bench.json"), help="Where the rows go.")
+@click.option(
+    "--models",
+    type=click.Path(path_type=Path),
+    default=DEFAULT_MODELS,
+    help="Directory of models not in this repository.",
+)
+@click.option("--pairs", type=click.IntRange(2, 100), default=5, help="Pairs of segments for each figure.")
+@click.option("--seconds", type=click.FloatRange(0.05, 10.0), default=0.4, help="Length of one segment.")
+def main(out: Path, models: Path, pairs: int, seconds: float) -> None:
+    """Measure in pairs, show a table, write the rows as JSON."""
+    console = Console()
+    plan = Plan(models=models, pairs=pairs, seconds=seconds)
+    with Progress(console=console) as progress:
+        task = progress.add_task("agent against engine", total=plan.segments())
+        measured = run_serving(plan, lambda: progress.advance(task))
+    console.print(serving_table(measured))
+    missing = skipped_rows(plan)
+    for row in missing:
+        console.print(f"{row.name}: {row.unit}")
+    rows = [row for one in measured for row in one.rows()] + missing
+    write_rows(rows, out)
+    console.print(f"{len(rows)} rows in {out}")
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m benchmarks")
