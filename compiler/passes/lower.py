@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from compiler.compilation import Compilation, Lowered
 from compiler.graph import Graph
@@ -100,11 +101,19 @@ def to_openvino(graph: Graph, profile: Profile) -> Lowered:
         target = Path(folder) / "model.xml"
         try:
             model = openvino.Core().read_model(graph.model, b"")
+            _name_by_position(model)
             openvino.save_model(model, target, compress_to_fp16=False)
         except (RuntimeError, ValueError, TypeError) as error:
             raise _refused(profile, error) from error
         files = {name: (Path(folder) / name).read_bytes() for name in ("model.bin", "model.xml")}
     return Lowered(profile=profile, files=files, entrypoint="model.xml", toolchain=versions("openvino"))
+
+
+def _name_by_position(model: Any) -> None:
+    """Operations without a name of their own get one from a counter of the process, which no second build repeats."""
+    for position, operation in enumerate(model.get_ordered_ops()):
+        if operation.get_friendly_name() == operation.get_name():
+            operation.set_friendly_name(f"{operation.get_type_name()}_{position}")
 
 
 LOWERINGS: Mapping[str, Callable[[Graph, Profile], Lowered]] = {
