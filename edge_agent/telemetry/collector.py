@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 
 from edge_agent.telemetry.recorder import Recorder
 from edge_agent.telemetry.spool import Dropped, Priority, Spool
@@ -26,7 +27,8 @@ class Collector:
         self._recorder, self._spool = recorder, spool
         self._serving: tuple[ServingRecord, ...] = ()
         self._events: tuple[EventRecord, ...] = ()
-        self._reported: Dropped | None = None
+        self._reported = Dropped(batches=0, nbytes=0)
+        self._lock = threading.Lock()  # a cancelled beat may still be writing when the last one comes
         self.spooled = asyncio.Event()  # set after each batch stored; wakes the uploader
 
     async def run(self, interval_s: float) -> None:
@@ -46,25 +48,17 @@ class Collector:
             self.spooled.set()
 
     def _take(self) -> None:
-        self._serving = (*self._serving, *self._recorder.flush())[-MAX_HELD_RECORDS:]
-        self._events = (*self._events, *self._recorder.take_events())[-MAX_HELD_RECORDS:]
+        with self._lock:
+            self._serving = (*self._serving, *self._recorder.flush())[-MAX_HELD_RECORDS:]
+            self._events = (*self._events, *self._recorder.take_events())[-MAX_HELD_RECORDS:]
 
     def _store_held(self) -> bool:
         try:
-            self._note_dropped()
-            return self._store()
+            with self._lock:
+                return self._store()
         except SkerryError as error:
             _log.warning("telemetry is held in memory: %s", error)
             return False
-
-    def _note_dropped(self) -> None:
-        dropped = self._spool.dropped()
-        before = self._reported or dropped
-        self._reported = dropped
-        if dropped.batches > before.batches:
-            detail = f"{dropped.batches - before.batches} batches, {dropped.nbytes - before.nbytes} bytes"
-            self._recorder.event(DROPPED_EVENT, detail=detail)
-            self._events = (*self._events, *self._recorder.take_events())[-MAX_HELD_RECORDS:]
 
     def _store(self) -> bool:
         stored = False
@@ -72,6 +66,15 @@ class Collector:
             self._spool.append(events=self._events, priority=Priority.EVENTS)
             self._events, stored = (), True
         if self._serving:
-            self._spool.append(serving=self._serving, priority=Priority.SERVING)
-            self._serving, stored = (), True
+            dropped = self._spool.dropped()
+            notice = self._notice(dropped)
+            self._spool.append(serving=self._serving, events=notice, priority=Priority.SERVING)
+            self._serving, self._reported, stored = (), dropped, True
         return stored
+
+    def _notice(self, dropped: Dropped) -> tuple[EventRecord, ...]:
+        """Losses ride along with counters: a batch of their own, beat for beat, would crowd the counters out."""
+        if dropped == self._reported:
+            return ()
+        detail = f"{dropped.batches} batches, {dropped.nbytes} bytes since the spool was made"
+        return (EventRecord(at_ms=self._serving[-1].end_ms, kind=DROPPED_EVENT, detail=detail),)

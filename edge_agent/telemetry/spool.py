@@ -36,9 +36,15 @@ CREATE TABLE IF NOT EXISTS batch (
 );
 CREATE INDEX IF NOT EXISTS batch_order ON batch (priority, sequence);
 CREATE TABLE IF NOT EXISTS counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
-INSERT OR IGNORE INTO counter VALUES ('sequence', 0), ('dropped_batches', 0), ('dropped_bytes', 0);
+INSERT OR IGNORE INTO counter VALUES ('sequence', 0), ('bytes', 0), ('dropped_batches', 0), ('dropped_bytes', 0);
+CREATE TRIGGER IF NOT EXISTS batch_in AFTER INSERT ON batch BEGIN
+    UPDATE counter SET value = value + LENGTH(NEW.payload) WHERE name = 'bytes';
+END;
+CREATE TRIGGER IF NOT EXISTS batch_out AFTER DELETE ON batch BEGIN
+    UPDATE counter SET value = value - LENGTH(OLD.payload) WHERE name = 'bytes';
+END;
 """
-_SIZE = "SELECT COALESCE(SUM(LENGTH(payload)), 0) FROM batch"
+_DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
 
 class Priority(enum.IntEnum):
@@ -73,7 +79,8 @@ class SpoolLimits:
 class Spool:
     """The queue of one node. Batches of an earlier boot keep the identity they were made with.
 
-    ``clock`` gives Unix seconds. Raises ``UnavailableError`` when the disk refuses (full, read-only, damaged).
+    ``clock`` gives Unix seconds. Raises ``UnavailableError`` when the disk refuses (full, read-only). A damaged file is
+    put aside as ``NAME.damaged`` and ``damaged`` is set: an agent must not stop serving for the sake of its counters.
     """
 
     def __init__(
@@ -89,12 +96,16 @@ class Spool:
         self._limits, self._clock = limits or SpoolLimits(), clock
         self._lock = threading.Lock()
         self._closed = False
+        self.damaged = False
         with _translated(path):
-            self._db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.execute(f"PRAGMA journal_size_limit={JOURNAL_LIMIT_BYTES}")
-            self._db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+            try:
+                self._db = _open(path)
+            except sqlite3.DatabaseError as error:
+                if error.sqlite_errorcode not in _DAMAGED:
+                    raise
+                _put_aside(path)
+                self.damaged = True
+                self._db = _open(path)
 
     def __enter__(self) -> Self:
         return self
@@ -158,7 +169,7 @@ class Spool:
         """Drop what is too old, then the oldest batch of the lowest priority until the rest fits."""
         oldest_ms = int((self._clock() - self._limits.max_age_s) * 1000)
         _drop(db, "created_ms < ?", (oldest_ms,))
-        while db.execute(_SIZE).fetchone()[0] > self._limits.max_bytes:
+        while _counter(db, "bytes") > self._limits.max_bytes:
             _drop(db, "sequence = (SELECT sequence FROM batch ORDER BY priority, sequence LIMIT 1)", ())
 
     @contextlib.contextmanager
@@ -182,6 +193,26 @@ def _translated(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise UnavailableError(what=f"telemetry spool {path}", detail=str(error), advice="check the disk") from error
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    try:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        db.execute(f"PRAGMA journal_size_limit={JOURNAL_LIMIT_BYTES}")
+        db.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
+        db.execute("SELECT COUNT(*), SUM(LENGTH(payload)) FROM batch").fetchone()  # reads every row's page
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
+
+
+def _put_aside(path: Path) -> None:
+    path.replace(path.with_name(f"{path.name}.damaged"))
+    for journal in ("-wal", "-shm"):
+        path.with_name(path.name + journal).unlink(missing_ok=True)
 
 
 def _counter(db: sqlite3.Connection, name: str) -> int:
