@@ -23,7 +23,7 @@ from edge_agent.identity import IdentityStore
 from edge_agent.lock import exclusive
 from edge_agent.ports import Disk
 from edge_agent.profile import choose_profile
-from edge_agent.serving.app import build_app
+from edge_agent.serving.app import build_app, build_runner
 from edge_agent.status import RUN_FILE, RunFile, add_status_route
 from edge_agent.uplink import run_uplink
 from edge_bundle import canonical
@@ -88,7 +88,7 @@ async def _serving(config: AgentConfig, agent: Agent, disk: Disk) -> AsyncIterat
     started_at_ms = int(time.time() * 1000)
     app = build_app(agent.table, agent.recorder)
     add_status_route(app, agent.poller, pid=os.getpid(), started_at_ms=started_at_ms)
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=config.limits.drain_s)
+    runner = build_runner(app, drain_s=config.limits.drain_s)
     await runner.setup()
     try:
         host, port = await _bind(runner, config)

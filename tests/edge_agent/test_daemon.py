@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
@@ -17,10 +16,11 @@ import pytest
 from edge_agent.config import AgentConfig, ServeConfig
 from edge_agent.daemon import run_agent
 from edge_agent.disk import RealDisk
-from edge_agent.status import AgentStatus, fetch_status, read_run_file
+from edge_agent.status import fetch_status, read_run_file
 from edge_bundle.errors import ConflictError, InvalidInputError, NotFoundError, UnavailableError
 from tests.sim.memory_hub import FakeClock
 from tests.sim.node import close, hub_with, make_config, make_node
+from tests.sim.process import run_with, wait_for_status
 from tests.sim.releases import MODEL
 
 DEAD_HUB = "http://127.0.0.1:9"
@@ -36,33 +36,6 @@ def installed(folder: Path) -> AgentConfig:
     asyncio.run(node.poller.tick())
     close(node)
     return msgspec.structs.replace(config, serve=ServeConfig(port=0))
-
-
-async def wait_for_status(config: AgentConfig, ready: Callable[[AgentStatus], bool]) -> AgentStatus:
-    """Ask until the condition holds; the test's own timeout ends a vain wait."""
-    while True:
-        try:
-            status = await asyncio.to_thread(fetch_status, config.state)
-            if ready(status):
-                return status
-        except (NotFoundError, UnavailableError):
-            pass
-        await asyncio.sleep(0.02)
-
-
-def run_with(config: AgentConfig, work: Callable[[], Awaitable[None]]) -> None:
-    """Run the agent in this process while ``work`` runs, then stop it."""
-
-    async def both() -> None:
-        stop = asyncio.Event()
-        agent = asyncio.create_task(run_agent(config, stop=stop))
-        worker = asyncio.ensure_future(work())
-        await asyncio.wait({agent, worker}, return_when=asyncio.FIRST_COMPLETED)
-        stop.set()
-        await agent
-        await worker
-
-    asyncio.run(both())
 
 
 def test_hub_down_at_start_serves_the_last_good_release_and_keeps_polling(tmp_path: Path) -> None:

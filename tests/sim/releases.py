@@ -22,6 +22,7 @@ from edge_bundle.keys import SigningKey
 from edge_bundle.layout import Layout
 from edge_bundle.manifest import NumericClass, Precision, VariantManifest
 from edge_bundle.proof import AccuracyProof, AgreementProof, LatencyProof, MeasuredOn, Proof
+from edge_bundle.release_documents import parse_release_index
 from edge_bundle.tensor import DType, Tensor
 from edge_runtime.factory import open_engine, source_of
 
@@ -68,30 +69,40 @@ def make_release(
     version: str, *, signers: Sequence[SigningKey] = OWNERS, wrong_goldens: bool = False, profile: str = PROFILE
 ) -> Release:
     """A release of the digits model; ``wrong_goldens`` makes it impossible to activate."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "bundle"
+        with make_layout(folder, version, signers=signers, wrong_goldens=wrong_goldens, profile=profile) as layout:
+            index = layout.index
+        blobs = {f"sha256:{path.name}": path.read_bytes() for path in (folder / "blobs" / "sha256").iterdir()}
+    bundle = parse_release_index(index).bundle.digest
+    return Release(version=version, index=index, bundle_digest=bundle, blobs={**blobs, sha256_digest(index): index})
+
+
+def make_layout(
+    folder: Path,
+    version: str,
+    *,
+    signers: Sequence[SigningKey] = OWNERS,
+    wrong_goldens: bool = False,
+    profile: str = PROFILE,
+) -> Layout:
+    """The same release as a bundle directory, for publishing."""
     contract = msgspec.structs.replace(load_contract(EXAMPLE / "contract.toml"), version=version)
     artifact = {"model.onnx": model_bytes(version)}
     manifest = _manifest(contract, artifact["model.onnx"], profile)
     goldens = _goldens(manifest, artifact, wrong=wrong_goldens)
-    with tempfile.TemporaryDirectory() as folder:
-        layout = Layout.create(Path(folder) / "bundle")
-        refs = write_bundle(layout, MODEL, version, [VariantContent(manifest, contract, artifact, goldens)])
-        ref = {"name": MODEL, "version": version, "bundle_digest": refs.bundle_digest}
-        materials = Materials(
-            model=manifest.model_digest, contract=manifest.contract_digest, evaluation=sha256_digest(b"evaluation")
-        )
-        proof = _proof(manifest, refs.variant_digests[profile], artifact["model.onnx"])
-        provenance = build_provenance(**ref, materials=materials)
-        proofs = build_proofs(**ref, proofs=[proof])
-        attach(layout, sign_envelope(IN_TOTO_PAYLOAD_TYPE, provenance, signers), "provenance")
-        attach(layout, sign_envelope(IN_TOTO_PAYLOAD_TYPE, proofs, signers), "proof")
-        blobs = {f"sha256:{path.name}": path.read_bytes() for path in (Path(folder) / "bundle/blobs/sha256").iterdir()}
-        index = layout.index
-    return Release(
-        version=version,
-        index=index,
-        bundle_digest=refs.bundle_digest,
-        blobs={**blobs, sha256_digest(index): index},
+    layout = Layout.create(folder)
+    refs = write_bundle(layout, MODEL, version, [VariantContent(manifest, contract, artifact, goldens)])
+    ref = {"name": MODEL, "version": version, "bundle_digest": refs.bundle_digest}
+    materials = Materials(
+        model=manifest.model_digest, contract=manifest.contract_digest, evaluation=sha256_digest(b"evaluation")
     )
+    proof = _proof(manifest, refs.variant_digests[profile], artifact["model.onnx"])
+    provenance = build_provenance(**ref, materials=materials)
+    proofs = build_proofs(**ref, proofs=[proof])
+    attach(layout, sign_envelope(IN_TOTO_PAYLOAD_TYPE, provenance, signers), "provenance")
+    attach(layout, sign_envelope(IN_TOTO_PAYLOAD_TYPE, proofs, signers), "proof")
+    return layout
 
 
 def _manifest(contract: Contract, model: bytes, profile: str) -> VariantManifest:
