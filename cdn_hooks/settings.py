@@ -37,6 +37,13 @@ class HookInput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     shape: Shape
 
 
+class HookOutput(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One output that a request may ask for."""
+
+    name: TensorName
+    dtype: DType
+
+
 class HookCache(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Whether answers may be kept in the CDN; if not, ``reason`` says why. ``ttl_ms`` in milliseconds."""
 
@@ -62,7 +69,7 @@ class HookSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     max_batch: int
     max_body_bytes: int
     inputs: tuple[HookInput, ...]
-    outputs: tuple[TensorName, ...]
+    outputs: tuple[HookOutput, ...]
     cache: HookCache
 
 
@@ -84,7 +91,7 @@ def hook_settings(
         max_batch=contract.limits.max_batch,
         max_body_bytes=contract.limits.max_body_bytes,
         inputs=tuple(HookInput(name=rule.name, dtype=rule.dtype, shape=rule.shape) for rule in contract.inputs),
-        outputs=tuple(rule.name for rule in contract.outputs),
+        outputs=tuple(HookOutput(name=rule.name, dtype=rule.dtype) for rule in contract.outputs),
         cache=cache_decision(contract, manifest.numeric_class, variant.variant_digest),
     )
 

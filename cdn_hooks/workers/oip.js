@@ -2,6 +2,7 @@
 // contract and yields the tensors as bytes. What the agent would refuse is a Refusal; what only it can judge is Undecided.
 
 import { DTYPES } from "./dtypes.js";
+import { elements, members } from "./json_members.js";
 import { malformed, Undecided, violation } from "./problem.js";
 
 const REQUEST_MEMBERS = new Set(["id", "parameters", "inputs", "outputs"]);
@@ -82,22 +83,27 @@ function requestId(id) {
 /** `[name, whether as binary data]` of each output of the answer, in its order. */
 function wantedOutputs(head, settings) {
   const byDefault = flag(head.parameters, "binary_data_output", "infer request", false);
-  const outputs = head.outputs ?? [];
+  const outputs = head.outputs === undefined ? [] : head.outputs;
   if (!Array.isArray(outputs)) throw malformed("infer request", "outputs as an array", "something else");
-  if (outputs.length === 0) return settings.outputs.map((name) => [name, byDefault]);
-  const wanted = new Map(outputs.map((output) => wantedOutput(output, byDefault, settings)));
-  if (wanted.size < outputs.length) throw malformed("infer request", "each output once", "one twice");
-  return [...wanted];
+  const asked = new Map(outputs.map((output) => askedOutput(output, byDefault)));
+  if (asked.size < outputs.length) throw malformed("infer request", "each output once", "one twice");
+  const wanted = outputs.length > 0 ? [...asked] : settings.outputs.map(({ name }) => [name, byDefault]);
+  for (const [name, binary] of wanted) checkOutput(name, binary, settings);
+  return wanted;
 }
 
-function wantedOutput(output, byDefault, settings) {
-  if (!isObject(output) || typeof output.name !== "string") throw malformed("requested output", "an object with a name", "another");
+function askedOutput(output, byDefault) {
+  if (!isObject(output) || typeof output.name !== "string") throw malformed("infer request", "outputs with a name", "another");
   knownMembers(output, OUTPUT_MEMBERS);
-  const { name, parameters } = output;
-  if (!settings.outputs.includes(name)) {
-    throw violation("requested output", name, "names", settings.outputs.join(", "), name);
+  return [output.name, flag(output.parameters, "binary_data", `requested output '${output.name}'`, byDefault)];
+}
+
+function checkOutput(name, binary, settings) {
+  const rule = settings.outputs.find((candidate) => candidate.name === name);
+  if (rule === undefined) throw violation("requested output", name, "names", names(settings.outputs), name);
+  if (rule.dtype === "FP16" && !binary) {
+    throw violation("requested output", name, "representation", "binary_data true (FP16 has no JSON form)", "JSON asked for");
   }
-  return [name, flag(parameters, "binary_data", `requested output '${name}'`, byDefault)];
 }
 
 /** The one boolean parameter that this hook understands at this place; any other is the agent's to judge. */
@@ -125,7 +131,7 @@ function inContractOrder(found, settings) {
   const tensors = settings.inputs.map((rule) => {
     const tensor = found.get(rule.name);
     if (tensor === undefined) {
-      throw violation("input", rule.name, "names", names(settings), [...found.keys()].join(", ") || "none");
+      throw violation("input", rule.name, "names", names(settings.inputs), [...found.keys()].join(", ") || "none");
     }
     return tensor;
   });
@@ -141,7 +147,7 @@ function inputRule(input, settings) {
   if (!isObject(input) || typeof input.name !== "string") throw malformed("infer request", "inputs with a name", "another");
   knownMembers(input, INPUT_MEMBERS);
   const rule = settings.inputs.find((candidate) => candidate.name === input.name);
-  if (rule === undefined) throw violation("input", input.name, "names", names(settings), input.name);
+  if (rule === undefined) throw violation("input", input.name, "names", names(settings.inputs), input.name);
   return rule;
 }
 
@@ -225,12 +231,20 @@ function flatten(data, shape, what) {
 /** The last check, so that a request that is wrong anyway is refused here. */
 function checkNumberForms(text, inputs) {
   const inJson = inputs.filter((input) => input.data !== undefined);
-  const loose = inJson.some((input) => DTYPES.get(input.datatype).isInteger) ? LOOSE_NUMBERS : MINUS_ZERO;
-  if (LOOSE_SIZES.test(text) || (inJson.length > 0 && loose.test(text))) throw new Undecided("number-form");
+  const integers = inJson.some((input) => DTYPES.get(input.datatype).isInteger) ? integerData(text, inputs) : [];
+  const loose = integers.some((data) => LOOSE_NUMBERS.test(data)) || (inJson.length > 0 && MINUS_ZERO.test(text));
+  if (loose || LOOSE_SIZES.test(text)) throw new Undecided("number-form");
 }
 
-function names(settings) {
-  return settings.inputs.map((rule) => rule.name).join(", ");
+/** The text of the data of each integer input that comes as JSON. */
+function integerData(text, inputs) {
+  const last = (object, name) => members(object).findLast((member) => member.name === name)?.value;
+  const texts = elements(last(text, "inputs"));
+  return texts.filter((_, at) => DTYPES.get(inputs[at].datatype).isInteger).map((input) => last(input, "data") ?? "");
+}
+
+function names(rules) {
+  return rules.map((rule) => rule.name).join(", ");
 }
 
 function isObject(value) {

@@ -61,7 +61,7 @@ def test_config_holds_contract_and_digests(release: VerifiedRelease, tmp_path: P
     assert config["model_digest"] == variant.manifest.model_digest
     assert config["contract_digest"] == variant.manifest.contract_digest
     assert config["inputs"] == [{"name": "image", "dtype": "FP32", "shape": [-1, 1, 8, 8]}]
-    assert config["outputs"] == ["probabilities"]
+    assert config["outputs"] == [{"name": "probabilities", "dtype": "FP32"}]
     assert (config["max_batch"], config["max_body_bytes"]) == (8, 65536)
     assert config["cache"] == {"enabled": True, "reason": "", "scope": variant.variant_digest, "ttl_ms": 60_000}
 
