@@ -17,8 +17,11 @@ from edge_bundle.errors import InvalidInputError, LimitExceededError, NotFoundEr
 T = TypeVar("T")
 
 _AT = re.compile(r"(?P<problem>.*?)(?: - at `\$\.?(?P<path>.*)`)?", re.DOTALL)
-_STEP = re.compile(r"[^.\[\]]+")
-_GOT_TYPE = re.compile(r", got `[^`]*`$")
+_STEP = re.compile(r"\.\.\.|[^.\[\]]+")
+_GOT_TYPE = re.compile(r", got (?P<type>`[^`]*`)$")
+_ANY_KEY = "..."
+"""How msgspec writes the path to a value of a table with free keys: it does not say which."""
+
 _WORDS = {
     "`int`": "a whole number", "`float`": "a number", "`str`": "text", "`bool`": "true or false",
     "`array`": "a list", "`object`": "a table", "`float | null`": "a number",
@@ -51,7 +54,7 @@ def parse_toml(data: str | bytes, type_: type[T], *, file: str, what: str, max_b
 
     Raises ``InvalidInputError`` with the key, or ``LimitExceededError`` before anything is parsed.
     """
-    raw_bytes = data.encode() if isinstance(data, str) else data
+    raw_bytes = data.encode(errors="surrogatepass") if isinstance(data, str) else data
     if len(raw_bytes) > max_bytes:
         raise LimitExceededError(what=file, limit=max_bytes, got=len(raw_bytes), unit="bytes")
     try:
@@ -82,12 +85,13 @@ class _PlainWords:
         if problem.startswith("Object missing required field"):
             key = _join(path, problem.split("`")[1])
             return InvalidInputError(file=self._file, key=key, expected="a value", got="no such key")
-        value = _lookup(self._raw, steps)
         choices = _choices(self._type_at(steps))
-        if choices:
-            advice, expected = _did_you_mean(str(value), choices), f"one of {', '.join(choices)}"
-            return InvalidInputError(file=self._file, key=path, expected=expected, got=_show(value), advice=advice)
-        return InvalidInputError(file=self._file, key=path, expected=_plain(problem), got=_show(value))
+        expected = f"one of {', '.join(choices)}" if choices else _plain(problem)
+        if _ANY_KEY in steps:
+            return InvalidInputError(file=self._file, key=path, expected=expected, got=_wrong_type(problem))
+        value = _lookup(self._raw, steps)
+        advice = _did_you_mean(str(value), choices)
+        return InvalidInputError(file=self._file, key=path, expected=expected, got=_show(value), advice=advice)
 
     def _unknown_key(self, key: str, steps: list[str], path: str) -> InvalidInputError:
         kind = self._type_at(steps)
@@ -139,6 +143,15 @@ def _plain(problem: str) -> str:
     for pattern, words in _PATTERN_WORDS.items():
         if pattern in text:
             return words
+    return _in_words(text)
+
+
+def _wrong_type(problem: str) -> str:
+    found = _GOT_TYPE.search(problem)
+    return _in_words(found["type"]) if found else "another value"
+
+
+def _in_words(text: str) -> str:
     for type_, words in _WORDS.items():
         text = text.replace(type_, words)
     return text
