@@ -70,24 +70,34 @@ def test_ir_without_its_weights() -> None:
         open_engine(digits_source("openvino", files={"model.xml": ir()["model.xml"]}))
 
 
-def external_data_model(weights: Path) -> bytes:
-    """Adds weights that are said to lie in a file of the machine."""
-    tensor = TensorProto(dims=[4], data_type=TensorProto.FLOAT, name="w", data_location=TensorProto.EXTERNAL)
-    for key, value in (("location", str(weights)), ("offset", "0"), ("length", "16")):
+def external_data_model(location: str) -> bytes:
+    """Multiplies by weights that are said to lie in a file."""
+    tensor = TensorProto(dims=[4, 4], data_type=TensorProto.FLOAT, name="w", data_location=TensorProto.EXTERNAL)
+    for key, value in (("location", location), ("offset", "0"), ("length", "64")):
         tensor.external_data.add(key=key, value=value)
-    model = ModelProto.FromString(one_node_model("Add", inputs=("x", "w")))
+    model = ModelProto.FromString(one_node_model("MatMul", inputs=("x", "w")))
     del model.graph.input[1]
     model.graph.initializer.append(tensor)
     return bytes(model.SerializeToString())
 
 
 @both
-def test_weights_outside_the_artifact_are_never_read(runtime: str, tmp_path: Path) -> None:
-    weights = tmp_path / "weights.bin"
-    weights.write_bytes(bytes(16))
-    source = EngineSource(runtime, {"m.onnx": external_data_model(weights)}, "m.onnx", (X,), (Y,))
-    with pytest.raises(EngineError, match=r"(?i)external data|expected OpenVINO IR"):
-        open_engine(source)
+@pytest.mark.parametrize(
+    "location",
+    [
+        pytest.param("{folder}/weights.bin", id="absolute"),
+        pytest.param("weights.bin", id="in-the-working-folder"),
+        pytest.param("../{name}/weights.bin", id="path-traversal"),
+    ],
+)
+def test_weights_outside_the_artifact_are_never_read(
+    runtime: str, location: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "weights.bin").write_bytes(bytes(64))
+    monkeypatch.chdir(tmp_path)
+    model = external_data_model(location.format(folder=tmp_path, name=tmp_path.name))
+    with pytest.raises(EngineError, match=r"(?i)external data|/dev/null/none|expected OpenVINO IR"):
+        open_engine(EngineSource(runtime, {"m.onnx": model}, "m.onnx", (X,), (Y,)))
 
 
 def test_an_unknown_onnx_operator_is_named() -> None:
