@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,7 +13,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-PIPE_WIDTH = 160
+PIPE_WIDTH = 140
 """Columns when the output is not a terminal: wide enough that digests and names are not folded."""
 
 
@@ -51,7 +52,13 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
 
 def facts(title: str, values: Mapping[str, object]) -> RenderableType:
     """Two columns, names and values; nested mappings become dotted names."""
-    return table(title, ("fact", "value"), _flatten("", values))
+    from rich.table import Table
+
+    result = Table.grid(padding=(0, 2))
+    result.title, result.title_justify, result.title_style = title or None, "left", "bold"
+    for name, value in _flatten("", values):
+        result.add_row(f"  {name}", "" if value is None else str(value))
+    return result
 
 
 def _flatten(prefix: str, values: Mapping[str, object]) -> Iterable[tuple[str, object]]:
@@ -62,6 +69,11 @@ def _flatten(prefix: str, values: Mapping[str, object]) -> Iterable[tuple[str, o
             yield prefix + name, " ".join(str(item) for item in value)
         else:
             yield prefix + name, value
+
+
+def shorten_digests(text: str) -> str:
+    """The text with every SHA-256 digest cut to twelve digits."""
+    return re.sub(r"sha256:([0-9a-f]{12})[0-9a-f]{52}", r"sha256:\1..", text)
 
 
 def short(digest: str) -> str:

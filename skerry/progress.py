@@ -61,27 +61,25 @@ class PlainLines:
 
 
 class RichBars:
-    """A moving bar per stage."""
+    """One moving bar, for the stage under way; it goes when the stage is over."""
 
     def __init__(self, bars: RichProgress) -> None:
         self._bars = bars
         self._task: TaskID | None = None
 
     def start(self, stage: str, total: int) -> None:
-        """Add a bar; it pulses while the number of steps is unknown."""
+        """Show a bar; it pulses while the number of steps is unknown."""
         self._task = self._bars.add_task(stage, total=total or None)
 
     def advance(self, steps: int = 1) -> None:
-        """Move the newest bar."""
+        """Move the bar."""
         if self._task is not None:
             self._bars.advance(self._task, steps)
 
     def done(self) -> None:
-        """Fill the newest bar."""
+        """Take the bar away."""
         if self._task is not None:
-            task = next(task for task in self._bars.tasks if task.id == self._task)
-            total = task.total or 1
-            self._bars.update(self._task, total=total, completed=total)
+            self._bars.remove_task(self._task)
             self._task = None
 
 
@@ -98,5 +96,5 @@ def progress_bars(*, quiet: bool = False) -> Iterator[Bars]:
         from skerry.output import console
 
         columns = (TextColumn("  {task.description:<32}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=console(stderr=True)) as bars:
+        with Progress(*columns, console=console(stderr=True), transient=True) as bars:
             yield RichBars(bars)

@@ -11,7 +11,7 @@ from skerry.demo.act4_serve import Served
 from skerry.demo.act5_report import Report
 from skerry.demo.act6_attacks import Attacks
 from skerry.demo.claims import Claim
-from skerry.output import table
+from skerry.output import shorten_digests, table
 
 TITLES = {
     1: "one model, compiled and measured for each hardware profile",
@@ -76,5 +76,5 @@ def telemetry_table(report: Report) -> RenderableType:
 
 def attack_table(attacks: Attacks) -> RenderableType:
     """One line per attempt, with the reason that the node gave."""
-    rows = [(one.name, one.answer.state, one.answer.error, one.answer.detail) for one in attacks.attempts]
-    return table("", ("attack", "node says", "error", "detail"), rows)
+    rows = [(one.name, shorten_digests(one.answer.detail)) for one in attacks.attempts]
+    return table("", ("attack", "what the node reported to the hub"), rows)
