@@ -40,8 +40,7 @@ class Sketch(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
             return
         index = math.ceil(math.log(value) / _LOG_GAMMA)
         self.bins[index] = self.bins.get(index, 0) + 1
-        if len(self.bins) > MAX_BINS:
-            self._collapse()
+        self._collapse()
 
     def merge(self, other: Sketch) -> None:
         """Add the counts of another sketch; the result equals one sketch fed with both streams."""
@@ -52,8 +51,7 @@ class Sketch(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         self.total += other.total
         self.smallest = min(self.smallest, other.smallest)
         self.largest = max(self.largest, other.largest)
-        while len(self.bins) > MAX_BINS:
-            self._collapse()
+        self._collapse()
 
     def quantile(self, q: float) -> float:
         """The value at rank ``q * (count - 1)``, within ``RELATIVE_ERROR``; NaN when empty."""
@@ -70,5 +68,10 @@ class Sketch(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         return self.largest
 
     def _collapse(self) -> None:
-        low, second = sorted(self.bins)[:2]
-        self.bins[second] += self.bins.pop(low)
+        """Fold the lowest bins into the lowest one kept: high quantiles keep their error bound (paper, algorithm 3)."""
+        surplus = len(self.bins) - MAX_BINS
+        if surplus <= 0:
+            return
+        lowest = sorted(self.bins)[: surplus + 1]
+        kept = lowest.pop()
+        self.bins[kept] += sum(self.bins.pop(index) for index in lowest)

@@ -1,4 +1,4 @@
-"""Telemetry records: what an agent counts and sends. Batches are zstd-compressed MessagePack (see ``docs/formats``)."""
+"""Telemetry records: what an agent counts and sends, as zstd-compressed MessagePack (``docs/bundle-format.md``)."""
 
 from __future__ import annotations
 
