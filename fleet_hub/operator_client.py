@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import time
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
@@ -177,7 +178,9 @@ class OperatorClient:
         if self._session is None:
             raise UnavailableError(what="the hub client", detail="it is not open")
         try:
-            async with self._session.request(method, self._url + path, data=data, allow_redirects=False) as response:
+            # A file-like body is sent in pieces, where aiohttp would write large bytes at once.
+            body = None if data is None else io.BytesIO(data)
+            async with self._session.request(method, self._url + path, data=body, allow_redirects=False) as response:
                 return response.status, await _read(response)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise UnavailableError(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 
 import aiohttp
@@ -123,14 +124,21 @@ class Node:
     slots: tuple[SlotReport, ...] = ()
 
     async def send(
-        self, method: str, path: str, body: bytes = b"", *, signer: SigningKey | None = None, name: str = ""
+        self,
+        method: str,
+        path: str,
+        body: bytes = b"",
+        *,
+        signer: SigningKey | None = None,
+        name: str = "",
+        query: str = "",
     ) -> tuple[int, bytes]:
         """One signed request; status and body of the answer."""
         identity = name or self.node_id or self.key.public.keyid
         headers = sign_request(signer or self.key, identity, method, path, body, self.hub.clock())
         async with (
             aiohttp.ClientSession() as session,
-            session.request(method, self.hub.url + path, data=body or None, headers=headers) as response,
+            session.request(method, self.hub.url + path + query, data=BytesIO(body), headers=headers) as response,
         ):
             return response.status, await response.read()
 
