@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from edge_bundle.errors import FormatError
-from edge_bundle.tensor import Tensor
+from edge_bundle.tensor import DType, Tensor
 
 CACHE_FORMAT = "skerry-cache-1"
 PORTABLE_SCOPE = "portable-exact"
 """Scope of answers that are bit-equal everywhere; any other scope is the digest of the variant that made the answer."""
+
+MAX_HEADS = 4096
+"""Headers of inputs remembered per variant: a contract's largest ``max_batch``, so that each batch size has one."""
 
 
 def cache_key(
@@ -26,25 +29,49 @@ def cache_key(
     ``inputs`` come in contract order, as they were received (before clipping). ``hook_digest`` is empty without a hook.
     Raises ``FormatError`` for an empty tensor name or data that is not as long as dtype and shape say.
     """
-    hasher = hashlib.sha256()
-    fields = [CACHE_FORMAT, model_digest, scope, contract_digest, hook_digest, str(len(inputs))]
-    hasher.update(b"".join(map(_field, fields)))
-    for name, tensor in inputs:
-        size = memoryview(tensor.data).nbytes
-        _check(name, tensor, size)
+    keys = CacheKeys(
+        model_digest=model_digest,
+        scope=scope,
+        contract_digest=contract_digest,
+        hook_digest=hook_digest,
+        input_count=len(inputs),
+    )
+    return keys.key(inputs)
+
+
+class CacheKeys:
+    """``cache_key`` for many requests of one variant: what does not change is hashed once."""
+
+    def __init__(
+        self, *, model_digest: str, scope: str, contract_digest: str, hook_digest: str, input_count: int
+    ) -> None:
+        fields = [CACHE_FORMAT, model_digest, scope, contract_digest, hook_digest, str(input_count)]
+        self._prefix = hashlib.sha256(b"".join(map(_field, fields)))
+        self._heads: dict[tuple[str, DType, tuple[int, ...]], tuple[bytes, int]] = {}
+
+    def key(self, inputs: Iterable[tuple[str, Tensor]]) -> str:
+        """The key of one request; as many inputs as ``input_count``, otherwise as for ``cache_key``."""
+        hasher = self._prefix.copy()
+        for name, tensor in inputs:
+            head, size = self._heads.get((name, tensor.dtype, tensor.shape)) or self._new_head(name, tensor)
+            got = len(tensor.data) if type(tensor.data) is bytes else memoryview(tensor.data).nbytes
+            if got != size:
+                raise FormatError(what=f"cache key, input {name!r}", expected=f"{size} bytes", got=str(got))
+            hasher.update(head)
+            hasher.update(tensor.data)
+        return hasher.hexdigest()
+
+    def _new_head(self, name: str, tensor: Tensor) -> tuple[bytes, int]:
+        if not name:
+            raise FormatError(what="cache key", expected="a name for every input", got="an empty one")
+        size = tensor.nbytes
         shape = ",".join(map(str, tensor.shape))
-        hasher.update(_field(name) + _field(tensor.dtype.value) + _field(shape) + struct.pack("<Q", size))
-        hasher.update(tensor.data)
-    return hasher.hexdigest()
+        head = _field(name) + _field(tensor.dtype.value) + _field(shape) + struct.pack("<Q", size)
+        if len(self._heads) < MAX_HEADS:
+            self._heads[name, tensor.dtype, tensor.shape] = head, size
+        return head, size
 
 
 def _field(text: str) -> bytes:
     data = text.encode()
     return struct.pack("<I", len(data)) + data
-
-
-def _check(name: str, tensor: Tensor, size: int) -> None:
-    if not name:
-        raise FormatError(what="cache key", expected="a name for every input", got="an empty one")
-    if size != tensor.nbytes:
-        raise FormatError(what=f"cache key, input {name!r}", expected=f"{tensor.nbytes} bytes", got=str(size))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from edge_agent.serving.call import Mark
 from edge_bundle.tensor import Tensor
@@ -13,8 +14,7 @@ ENTRY_OVERHEAD_BYTES = 1024
 """Charged per entry for key, dict slots and tensor objects (measured with tracemalloc: about 900 bytes)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A stored answer: tensors that passed the contract, and the marks it left on the request and on them."""
 
     outputs: dict[str, Tensor]
@@ -67,10 +67,14 @@ class OutputCache:
 
     def put(self, key: str, outputs: dict[str, Tensor], marks: tuple[Mark, ...]) -> bool:
         """Store copies of an answer's tensors. Returns whether it was stored: one too large alone is not."""
-        size = ENTRY_OVERHEAD_BYTES + sum(tensor.nbytes for tensor in outputs.values())
-        if not self.enabled or size > self._max_bytes:
+        if not self.enabled:
             return False
         copies = {name: Tensor(tensor.dtype, tensor.shape, bytes(tensor.data)) for name, tensor in outputs.items()}
+        size = ENTRY_OVERHEAD_BYTES
+        for tensor in copies.values():
+            size += len(tensor.data)
+        if size > self._max_bytes:
+            return False
         if key in self._entries:
             self._drop(key)
         self._entries[key] = Entry(copies, marks, self._clock_s() + self._ttl_s, size)

@@ -9,22 +9,23 @@ from dataclasses import dataclass
 
 from edge_agent.models import ModelTable, Served
 from edge_agent.serving.cache import OutputCache
+from edge_agent.serving.call import WantedOutput
 from edge_agent.serving.flights import Flights
 from edge_agent.serving.runner import EngineRunner
 from edge_agent.serving.settings import ServingSettings
 from edge_agent.serving.tensor_check import TensorCheck
 from edge_agent.telemetry.recorder import Recorder
-from edge_bundle.cache_key import PORTABLE_SCOPE
+from edge_bundle.cache_key import PORTABLE_SCOPE, CacheKeys
 from edge_bundle.manifest import NumericClass
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ReuseState:
-    """Cache and flights of one variant. ``scope`` enters the cache key; ``recheck`` asks that answers repeat."""
+    """Cache, flights and cache keys of one variant; ``recheck`` asks that answers repeat."""
 
     cache: OutputCache
     flights: Flights
-    scope: str
+    keys: CacheKeys
     recheck: bool
 
 
@@ -46,6 +47,9 @@ class Deployment:
         self.reuse = _reuse_state(served, settings, clock_s)
         self.input_checks = {rule.name: TensorCheck(rule, "input", max_batch=batch) for rule in contract.inputs}
         self.output_checks = {rule.name: TensorCheck(rule, "output", max_batch=batch) for rule in contract.outputs}
+        self.all_outputs = {
+            binary: tuple(WantedOutput(name, binary) for name in self.output_checks) for binary in (False, True)
+        }
         self.ranged_inputs = tuple(check for check in self.input_checks.values() if check.rule.has_range)
         self.headers = {
             "Skerry-Release": f"{served.name}/{served.version}",
@@ -100,4 +104,11 @@ def _reuse_state(served: Served, settings: ServingSettings, clock_s: Callable[[]
         clock_s=clock_s, ttl_s=policy.ttl_s, max_entries=policy.max_entries, max_bytes=settings.cache_max_bytes
     )
     scope = PORTABLE_SCOPE if numeric_class is NumericClass.PORTABLE_EXACT else served.variant_digest
-    return ReuseState(cache=cache, flights=Flights(), scope=scope, recheck=not approximate)
+    keys = CacheKeys(
+        model_digest=served.model_digest,
+        scope=scope,
+        contract_digest=served.contract_digest,
+        hook_digest="",
+        input_count=len(served.contract.inputs),
+    )
+    return ReuseState(cache=cache, flights=Flights(), keys=keys, recheck=not approximate)

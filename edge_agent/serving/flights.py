@@ -37,6 +37,10 @@ class Flights:
             future = self._waiting[key] = asyncio.get_running_loop().create_future()
         return await asyncio.shield(future)
 
+    def is_joined(self, key: str) -> bool:
+        """Whether anybody waits for the flight of a key."""
+        return self._waiting[key] is not None
+
     def land(self, key: str, landed: Landed) -> None:
         """End the flight of a key; the leader always calls this, however it fared."""
         future = self._waiting.pop(key)

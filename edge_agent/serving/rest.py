@@ -8,13 +8,13 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from edge_agent.serving.call import Call, Mark, WantedOutput
+from edge_agent.serving.call import Call, Mark
 from edge_agent.serving.deployment import Deployments
 from edge_agent.serving.pipeline import Pipeline
 from edge_agent.serving.problem import BODY_LIMIT, problem_of
 from edge_agent.serving.settings import ServingSettings
 from edge_agent.serving.v2_binary import LENGTH_HEADER, parse_length
-from edge_agent.serving.v2_request import decode_request
+from edge_agent.serving.v2_repeat import RequestDecoder
 from edge_agent.serving.v2_response import EncodedResponse, encode_response
 from edge_bundle.errors import LimitExceededError, MediaTypeError, SkerryError
 
@@ -28,10 +28,11 @@ _BINARY = "application/octet-stream"
 class RestWire:
     """``Wire`` of one HTTP request."""
 
-    __slots__ = ("_read_timeout_s", "_request", "encoded")
+    __slots__ = ("_decoder", "_read_timeout_s", "_request", "encoded")
 
-    def __init__(self, request: web.Request, read_timeout_s: float) -> None:
+    def __init__(self, request: web.Request, decoder: RequestDecoder, read_timeout_s: float) -> None:
         self._request = request
+        self._decoder = decoder
         self._read_timeout_s = read_timeout_s
         self.encoded = EncodedResponse(b"", None)
 
@@ -70,10 +71,9 @@ class RestWire:
 
     def _parse(self, call: Call, body: bytes) -> None:
         length = parse_length(self._request.headers.get(LENGTH_HEADER), body_bytes=len(body))
-        request = decode_request(body, length)
+        request = self._decoder.decode(body, length)
         call.request_id, call.inputs = request.id, request.inputs
-        names = call.deployment.output_checks
-        call.wanted = request.wanted or tuple(WantedOutput(name, request.binary) for name in names)
+        call.wanted = request.wanted or call.deployment.all_outputs[request.binary]
 
 
 class InferHandler:
@@ -81,6 +81,7 @@ class InferHandler:
 
     def __init__(self, deployments: Deployments, pipeline: Pipeline, settings: ServingSettings) -> None:
         self._deployments, self._pipeline, self._settings = deployments, pipeline, settings
+        self._decoder = RequestDecoder()
 
     async def __call__(self, request: web.Request) -> web.Response:
         """Run one request through the pipeline."""
@@ -89,7 +90,7 @@ class InferHandler:
             deployment = self._deployments.get(names["model"], names.get("version"))
         except SkerryError as error:
             return problem_of(error)
-        wire = RestWire(request, self._settings.read_timeout_s)
+        wire = RestWire(request, self._decoder, self._settings.read_timeout_s)
         call = Call(deployment, wire)
         waiting = self._pipeline.run(call)
         if waiting is not None:

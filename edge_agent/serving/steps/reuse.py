@@ -13,7 +13,6 @@ from edge_agent.serving.cache import Entry
 from edge_agent.serving.call import Call
 from edge_agent.serving.flights import Landed
 from edge_agent.telemetry.recorder import Recorder
-from edge_bundle.cache_key import cache_key
 from edge_bundle.errors import EngineError, SkerryError, UnavailableError
 from edge_bundle.tensor import Tensor
 
@@ -28,6 +27,8 @@ COLLAPSED = "skerry; fwd=miss; collapsed"
 STORED = "skerry; fwd=miss; stored"
 MISS = "skerry; fwd=miss"
 
+_ALONE = Landed()
+
 
 class Reuse:
     """The cache step. ``rng`` samples the hits to recompute."""
@@ -41,14 +42,7 @@ class Reuse:
         if reuse is None or not reuse.cache.enabled:
             call.cache_status = BYPASS
             return None
-        served = call.deployment.served
-        call.cache_key = cache_key(
-            model_digest=served.model_digest,
-            scope=reuse.scope,
-            contract_digest=served.contract_digest,
-            hook_digest="",
-            inputs=list(call.inputs.items()),
-        )
+        call.cache_key = reuse.keys.key(call.inputs.items())
         return self._look_up(call)
 
     def leave(self, call: Call) -> None:
@@ -95,13 +89,14 @@ class Reuse:
 
     def _land(self, call: Call) -> None:
         reuse = call.deployment.require_reuse()
-        landed = Landed()
+        landed = _ALONE
         if isinstance(call.error, SkerryError):
             landed = Landed(error=call.error)
         elif call.error is None and call.outputs is not None:
             stored = reuse.cache.put(call.cache_key, call.outputs, call.marks)
             call.cache_status = STORED if stored else MISS
-            landed = Landed(entry=Entry(call.outputs, call.marks, 0.0, 0))
+            if reuse.flights.is_joined(call.cache_key):
+                landed = Landed(entry=Entry(call.outputs, call.marks, expires_s=0.0, nbytes=0))
         reuse.flights.land(call.cache_key, landed)
 
     def _compare(self, call: Call, stored: Entry) -> None:
@@ -116,7 +111,7 @@ class Reuse:
             return
         reuse.cache.counts.mismatches += 1
         reuse.cache.disable()
-        call.hit, call.cache_status = False, BYPASS
+        call.hit, call.cache_status, call.cache_key = False, BYPASS, ""  # no cache on the way may keep it either
         served = call.deployment.served
         detail = f"{served.version} {served.variant_digest}: stored and recomputed answers differ; caching is off"
         self._recorder.event(MISMATCH_EVENT, model=served.name, detail=detail)

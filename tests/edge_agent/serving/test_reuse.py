@@ -211,6 +211,7 @@ def test_a_mismatch_purges_disables_and_raises_an_alarm() -> None:
             third = await server.send(infer_body())
             assert [reply.headers["Cache-Status"] for reply in (first, second, third)] == [STORED, BYPASS, BYPASS]
             assert second.values != first.values  # the client gets the fresh answer
+            assert "Skerry-Cache-Key" not in second.headers
             (event,) = server.recorder.take_events()
             assert (event.kind, event.model) == (MISMATCH_EVENT, "scale")
             assert digest("a") in event.detail

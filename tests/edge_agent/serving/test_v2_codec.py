@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from edge_agent.serving.call import WantedOutput
 from edge_agent.serving.extent import integer_limits
 from edge_agent.serving.v2_json import parse_data
-from edge_agent.serving.v2_request import decode_request
+from edge_agent.serving.v2_repeat import MAX_HEADERS, RequestDecoder
+from edge_agent.serving.v2_request import InferRequest, decode_request
 from edge_agent.serving.v2_response import encode_response
 from edge_bundle.errors import FormatError
 from edge_bundle.tensor import DType, Tensor
@@ -82,6 +83,35 @@ def test_a_response_reads_back_as_a_request(given_tensors: list[Tensor], mask: i
     assert {name: (t.dtype, t.shape, bytes(t.data)) for name, t in request.inputs.items()} == {
         name: (t.dtype, t.shape, t.data) for name, t in outputs.items()
     }
+
+
+@settings(deadline=None)
+@given(tensor=tensors(list(DType)), others=st.binary(max_size=64), binary=st.booleans(), ident=st.none() | st.just("i"))
+def test_a_remembered_header_reads_like_a_new_one(
+    tensor: Tensor, others: bytes, binary: bool, ident: str | None
+) -> None:
+    parameters = {"binary_data_size": tensor.nbytes}
+    item = {"name": "t", "shape": tensor.shape, "datatype": tensor.dtype.value, "parameters": parameters}
+    document = {"inputs": [item], "parameters": {"binary_data_output": binary}, **({"id": ident} if ident else {})}
+    head = json.dumps(document).encode()
+    decoder = RequestDecoder()
+    for data in (bytes(tensor.data), others, bytes(tensor.data), bytes(tensor.nbytes)):
+        outcomes: list[InferRequest | str] = []
+        for decode in (decode_request, decoder.decode):
+            try:
+                outcomes.append(decode(head + data, len(head)))
+            except FormatError as error:
+                outcomes.append(str(error))
+        assert outcomes[0] == outcomes[1]
+
+
+def test_headers_remembered_are_bounded() -> None:
+    decoder = RequestDecoder()
+    for index in range(3 * MAX_HEADERS):
+        item = {"name": f"t{index}", "shape": [1], "datatype": "INT8", "parameters": {"binary_data_size": 1}}
+        head = json.dumps({"inputs": [item]}).encode()
+        assert list(decoder.decode(head + b"\1", len(head)).inputs) == [f"t{index}"]
+        assert len(decoder._plans) <= MAX_HEADERS
 
 
 @settings(deadline=None)
