@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compiler.compilation import Compilation, Stage, need
-from compiler.passes.package import check_destination, manifest, staging_dir
+from compiler.passes.package import manifest
 from compiler.passes.sign import ml_bom_path
 from compiler.pipeline import run_passes
 from compiler.progress import Progress, Silent
+from compiler.publish import check_destination, recover, staging_dir
 from compiler.request import CompileRequest
 from compiler.sources import load_sources
 from edge_bundle.manifest import VariantManifest
@@ -56,6 +57,7 @@ def compile_bundle(request: CompileRequest, *, progress: Progress | None = None)
         ConflictError: ``out_dir`` is taken.
 
     """
+    recover(request.out_dir)
     check_destination(request.out_dir, force=request.force)
     state = Compilation(request=request, sources=load_sources(request))
     try:

@@ -130,7 +130,7 @@ def _unpack(data: bytes, file: str) -> dict[str, NDArray[np.generic]]:
         if sum(sizes) > MAX_UNPACKED_BYTES:
             raise LimitExceededError(what=file, limit=MAX_UNPACKED_BYTES, got=sum(sizes), unit="bytes")
         with np.load(io.BytesIO(data), allow_pickle=False) as archive_:
-            return {name: archive_[name] for name in archive_.files}
+            found = {name: archive_[name] for name in archive_.files}
     except (zipfile.BadZipFile, ValueError, EOFError, OSError, NotImplementedError) as error:
         raise InvalidInputError(
             file=file,
@@ -138,6 +138,10 @@ def _unpack(data: bytes, file: str) -> dict[str, NDArray[np.generic]]:
             got=one_line(error),
             advice="write it with numpy.savez_compressed(path, name=array, ...); objects and pickles are refused",
         ) from error
+    for name, array in found.items():
+        if not isinstance(array, np.ndarray):  # numpy hands out a member without the .npy magic as bytes
+            raise InvalidInputError(file=file, key=name, expected="a plain array", got="other bytes")
+    return found
 
 
 def _names(wanted: Sequence[str], labelled: bool) -> str:

@@ -7,6 +7,7 @@ Sources: ONNX IR specification (https://github.com/onnx/onnx/blob/main/docs/IR.m
 from __future__ import annotations
 
 import heapq
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -36,12 +37,21 @@ MAX_OPSET = 26
 MIN_OPSET = 13
 """QuantizeLinear and DequantizeLinear take per-channel scales since opset 13; older models are converted."""
 
-_DTYPES = {
-    "BOOL": DType.BOOL, "UINT8": DType.UINT8, "UINT16": DType.UINT16, "UINT32": DType.UINT32, "UINT64": DType.UINT64,
-    "INT8": DType.INT8, "INT16": DType.INT16, "INT32": DType.INT32, "INT64": DType.INT64,
-    "FLOAT16": DType.FP16, "FLOAT": DType.FP32, "DOUBLE": DType.FP64,
-}  # fmt: skip
-_NODE_IN_TEXT = re.compile(r"\(op_type: ?(?P<operator>[^,]+), node name: ?(?P<node>[^)]*)\)")
+_DTYPES: dict[int, DType] = {
+    onnx.TensorProto.BOOL: DType.BOOL,
+    onnx.TensorProto.UINT8: DType.UINT8,
+    onnx.TensorProto.UINT16: DType.UINT16,
+    onnx.TensorProto.UINT32: DType.UINT32,
+    onnx.TensorProto.UINT64: DType.UINT64,
+    onnx.TensorProto.INT8: DType.INT8,
+    onnx.TensorProto.INT16: DType.INT16,
+    onnx.TensorProto.INT32: DType.INT32,
+    onnx.TensorProto.INT64: DType.INT64,
+    onnx.TensorProto.FLOAT16: DType.FP16,
+    onnx.TensorProto.FLOAT: DType.FP32,
+    onnx.TensorProto.DOUBLE: DType.FP64,
+}
+_NODE_IN_TEXT = re.compile(r"\(op_type: ?(?P<operator>[^,)]+)(?:, node name: ?(?P<node>[^)]*))?\)")
 """How onnx's shape inference names a node."""
 
 _ONNX_FAULTS = (checker.ValidationError, shape_inference.InferenceError, RuntimeError, ValueError, TypeError)
@@ -82,16 +92,18 @@ def summarise(data: bytes, *, stage: str) -> Graph:
     opset = _check_opset(model, stage)
     _check_self_contained(model, stage)
     _check_domains(model, stage)
-    _guard(lambda: checker.check_model(model, full_check=True), stage)
     constants = {tensor.name for tensor in model.graph.initializer}
+    inputs = tuple(_spec(value, stage) for value in model.graph.input if value.name not in constants)
+    outputs = tuple(_spec(value, stage) for value in model.graph.output)
+    _guard(lambda: checker.check_model(model, full_check=True), stage)
     return Graph(
         model=data,
         ir_version=model.ir_version,
         opset=opset,
-        inputs=tuple(_spec(value, stage) for value in model.graph.input if value.name not in constants),
-        outputs=tuple(_spec(value, stage) for value in model.graph.output),
+        inputs=inputs,
+        outputs=outputs,
         op_counts=dict(sorted(Counter(node.op_type for node in _nodes(model.graph)).items())),
-        parameters=sum(_elements(tensor) for tensor in model.graph.initializer),
+        parameters=sum(math.prod(tensor.dims) for tensor in model.graph.initializer),
     )
 
 
@@ -248,7 +260,7 @@ def _guard(call: Callable[[], T], stage: str) -> T:
         named = _NODE_IN_TEXT.search(str(error))
         raise CompileError(
             stage=stage,
-            node=named["node"] if named else "",
+            node=(named["node"] or "") if named else "",
             operator=named["operator"] if named else "",
             detail=one_line(error),
             advice="the model breaks the ONNX specification; check it with onnx.checker and export it again",
@@ -257,7 +269,7 @@ def _guard(call: Callable[[], T], stage: str) -> T:
 
 def _spec(value: onnx.ValueInfoProto, stage: str) -> TensorSpec:
     tensor = value.type.tensor_type
-    dtype = _DTYPES.get(onnx.TensorProto.DataType.Name(tensor.elem_type))
+    dtype = _DTYPES.get(tensor.elem_type)
     if not value.type.HasField("tensor_type") or dtype is None or not tensor.HasField("shape"):
         raise CompileError(
             stage=stage,
@@ -268,13 +280,6 @@ def _spec(value: onnx.ValueInfoProto, stage: str) -> TensorSpec:
         raise LimitExceededError(what=f"{value.name!r}", limit=MAX_RANK, got=len(tensor.shape.dim), unit="dimensions")
     shape = tuple(dim.dim_value if dim.HasField("dim_value") else DYNAMIC for dim in tensor.shape.dim)
     return TensorSpec(name=value.name, dtype=dtype, shape=shape)
-
-
-def _elements(tensor: onnx.TensorProto) -> int:
-    count = 1
-    for size in tensor.dims:
-        count *= size
-    return count
 
 
 def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:

@@ -31,11 +31,11 @@ from edge_runtime.factory import open_engine, source_of
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One figure. ``ok`` is ``None`` where it is shown but not judged; ``recomputed`` is ``None`` if it was not."""
+    """One figure. ``ok`` is ``None`` where it is shown but not judged; a figure that one side lacks is ``None``."""
 
     profile: str
     figure: str
-    signed: float | bool
+    signed: float | bool | None
     recomputed: float | bool | None
     ok: bool | None
 
@@ -137,8 +137,7 @@ def _rows(proof: Proof, figures: Figures) -> Iterator[Row]:
     yield exact("accuracy low", proof.accuracy.low, figures.accuracy.low)
     yield exact("accuracy high", proof.accuracy.high, figures.accuracy.high)
     for name in sorted(proof.slices.keys() | figures.slices.keys()):
-        signed, got = proof.slices.get(name), figures.slices.get(name)
-        yield exact(f"accuracy of {name}", signed.value if signed else -1.0, got.value if got else None)
+        yield _slice_row(profile, name, proof.slices.get(name), figures.slices.get(name))
     again = figures.agreement
     yield exact("agreement", proof.agreement.top1, again.top1 if again else None)
     yield exact("largest difference", proof.agreement.max_abs_diff, again.max_abs_diff if again else None)
@@ -146,3 +145,13 @@ def _rows(proof: Proof, figures: Figures) -> Iterator[Row]:
         yield exact("deterministic", proof.deterministic, figures.deterministic)
     yield shown("p50 us", proof.latency.p50_us, figures.latency.p50_us)
     yield shown("p99 us", proof.latency.p99_us, figures.latency.p99_us)
+
+
+def _slice_row(profile: str, name: str, signed: AccuracyProof | None, got: AccuracyProof | None) -> Row:
+    return Row(
+        profile=profile,
+        figure=f"accuracy of {name}",
+        signed=signed.value if signed else None,
+        recomputed=got.value if got else None,
+        ok=signed == got,
+    )

@@ -65,8 +65,7 @@ def recompute_table(rows: tuple[Row, ...]) -> Table:
         verdict = {True: "[green]equal[/green]", False: "[bold red]DIFFERS[/bold red]", None: "[dim]shown[/dim]"}[
             row.ok
         ]
-        again = "not measured" if row.recomputed is None else number(row.recomputed)
-        table.add_row(row.profile, row.figure, number(row.signed), again, verdict)
+        table.add_row(row.profile, row.figure, number(row.signed), number(row.recomputed), verdict)
     return table
 
 
@@ -75,8 +74,10 @@ def interval(proof: AccuracyProof) -> str:
     return f"{proof.value:.2%} ({proof.low * 100:.2f}-{proof.high * 100:.2f})".replace("%", " %")
 
 
-def number(value: float | bool) -> str:
+def number(value: float | bool | None) -> str:
     """A figure without needless digits."""
+    if value is None:
+        return "not measured"
     return str(value).lower() if isinstance(value, bool) else f"{value:.6g}"
 
 

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
-from pathlib import Path
 
 from compiler.compilation import Compilation, Measured, Sources, need
 from compiler.passes.ensures import ensure
 from compiler.progress import Progress
+from compiler.publish import staging_dir
 from edge_bundle.bundle import VariantContent, write_bundle
-from edge_bundle.errors import ConflictError
 from edge_bundle.layout import Layout
 from edge_bundle.manifest import VariantManifest
 
@@ -79,33 +78,3 @@ def manifest(measured: Measured, sources: Sources) -> VariantManifest:
         contract_digest=sources.contract_digest,
         toolchain=dict(lowered.toolchain),
     )
-
-
-def staging_dir(out_dir: Path) -> Path:
-    """Where the bundle grows: a hidden sibling, so that the final rename stays on one file system."""
-    return out_dir.parent / f".{out_dir.name}.partial"
-
-
-def check_destination(out_dir: Path, *, force: bool) -> None:
-    """``out_dir`` is free, or an older bundle that may be replaced.
-
-    Raises:
-        ConflictError: something else is there (never overwritten), or a bundle and ``force`` is off.
-
-    """
-    if not out_dir.exists() or (out_dir.is_dir() and not any(out_dir.iterdir())):
-        return
-    if not (out_dir.is_dir() and (out_dir / "oci-layout").is_file()):
-        raise ConflictError(
-            what=str(out_dir),
-            expected="a free place for the bundle",
-            got="something that is not a bundle",
-            advice="choose another place; this one is never overwritten",
-        )
-    if not force:
-        raise ConflictError(
-            what=str(out_dir),
-            expected="a free place for the bundle",
-            got="an older bundle",
-            advice="choose another place, or replace it with --force",
-        )

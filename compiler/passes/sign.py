@@ -8,15 +8,15 @@ Ensures:
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
 from compiler.compilation import Compilation, Measured, need
 from compiler.ml_bom import ml_bom
 from compiler.passes.ensures import ensure
-from compiler.passes.package import check_destination, manifest, staging_dir
+from compiler.passes.package import manifest
 from compiler.progress import Progress
+from compiler.publish import publish, staging_dir
 from compiler.toolchain import versions
 from edge_bundle.attestation import Materials, build_proofs, build_provenance
 from edge_bundle.bundle import attach, release_index
@@ -50,7 +50,7 @@ def run(state: Compilation, progress: Progress) -> Compilation:
         policy = TrustPolicy(tuple(key.public for key in request.keys), len(request.keys))
         walk_source(index, layout, policy)
     bom = ml_bom(state.sources, tuple(manifest(m, state.sources) for m in state.measured), refs, _toolchain(state))
-    _publish(staging, request.out_dir, force=request.force)
+    publish(request.out_dir, force=request.force)
     ml_bom_path(request.out_dir).write_bytes(bom)
     progress.advance()
     progress.done()
@@ -109,13 +109,3 @@ def _toolchain(state: Compilation) -> dict[str, str]:
     for variant in state.lowered:
         merged.update(variant.toolchain)
     return dict(sorted(merged.items()))
-
-
-def _publish(staging: Path, out_dir: Path, *, force: bool) -> None:
-    check_destination(out_dir, force=force)
-    old = out_dir.parent / f".{out_dir.name}.old"
-    if out_dir.exists():
-        shutil.rmtree(old, ignore_errors=True)
-        out_dir.rename(old)
-    staging.rename(out_dir)
-    shutil.rmtree(old, ignore_errors=True)

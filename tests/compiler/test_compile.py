@@ -1,0 +1,297 @@
+"""The whole path: what a compile makes, and what it leaves alone when it fails."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score
+
+from compiler.compile import CompileResult, compile_bundle
+from compiler.dataset import load_evaluation
+from compiler.goldens import SAMPLES
+from compiler.peak_rss import measure_peak_rss
+from compiler.progress import Silent
+from compiler.publish import staging_dir
+from edge_bundle.contract_file import contract_digest, load_contract
+from edge_bundle.digest import sha256_digest
+from edge_bundle.errors import ConflictError, ContractNotMetError, EngineError, InvalidInputError, LimitExceededError
+from edge_bundle.golden import check_golden
+from edge_bundle.manifest import NumericClass, Precision
+from edge_bundle.proof import Proof
+from edge_runtime.arrays import to_array, to_tensor
+from edge_runtime.factory import open_engine, source_of
+from hardware_profiles.loader import load_profile
+from hardware_profiles.schema import ProfileLimits
+from tests.compiler.conftest import PROFILES
+from tests.compiler.models import DIGITS, KEYS, classifier_job, contract_text, digits_request, verified
+
+
+@pytest.fixture(params=PROFILES)
+def profile(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def _proof(result: CompileResult, profile: str) -> Proof:
+    return next(variant.proof for variant in result.variants if variant.proof.profile == profile)
+
+
+def test_a_node_that_trusts_both_keys_takes_it(digits: CompileResult) -> None:
+    release = verified(digits.bundle_dir)
+    assert (release.name, release.version, release.bundle_digest) == ("digits", "1.0.0", digits.bundle_digest)
+    assert set(release.signed_by) == {key.public.keyid for key in KEYS}
+    assert {name: variant.proof for name, variant in release.variants.items()} == {
+        variant.proof.profile: variant.proof for variant in digits.variants
+    }
+    assert digits.release_index_digest == sha256_digest((digits.bundle_dir / "index.json").read_bytes())
+
+
+def test_provenance_names_every_source(digits: CompileResult) -> None:
+    contract = load_contract(DIGITS / "contract.toml")
+    assert verified(digits.bundle_dir).provenance.digests == {
+        "calibration": sha256_digest((DIGITS / "calibration.npz").read_bytes()),
+        "contract": contract_digest(contract),
+        "evaluation": sha256_digest((DIGITS / "evaluation.npz").read_bytes()),
+        "model": sha256_digest((DIGITS / "digits.onnx").read_bytes()),
+        "source": "0" * 40,
+    }
+
+
+def test_proofs_equal_an_independent_count(digits: CompileResult, profile: str) -> None:
+    """Run the published files through the engine in one go and count with scikit-learn."""
+    variant = verified(digits.bundle_dir).variants[profile]
+    data = np.load(DIGITS / "evaluation.npz")
+    with open_engine(source_of(variant.manifest, variant.files)) as engine:
+        outputs = [to_array(engine.run({"image": to_tensor(row[None])})["probabilities"])[0] for row in data["image"]]
+    answers = np.argmax(outputs, axis=1)
+    proof = variant.proof
+    assert proof.accuracy.value == accuracy_score(data["labels"], answers)
+    assert proof.accuracy.samples == 500
+    for name, part in proof.slices.items():
+        chosen = data["slice"] == name
+        assert part.value == accuracy_score(data["labels"][chosen], answers[chosen])
+        assert part.samples == chosen.sum()
+    with open_engine(source_of(*_float_variant(digits))) as engine:
+        floats = [to_array(engine.run({"image": to_tensor(row[None])})["probabilities"])[0] for row in data["image"]]
+    assert proof.agreement.top1 == np.mean(np.argmax(floats, axis=1) == answers)
+    assert proof.agreement.max_abs_diff == pytest.approx(np.abs(np.subtract(floats, outputs)).max(), abs=1e-6)
+
+
+def _float_variant(digits: CompileResult) -> tuple[Any, Any]:
+    variant = verified(digits.bundle_dir).variants["cpu-fp32"]
+    return variant.manifest, variant.files
+
+
+def test_figures_are_plausible(digits: CompileResult, profile: str) -> None:
+    proof = _proof(digits, profile)
+    assert proof.deterministic
+    assert proof.numeric_class is NumericClass.HOST_EXACT
+    assert 0 < proof.latency.p50_us <= proof.latency.p90_us <= proof.latency.p99_us
+    assert proof.latency.runs == 200
+    assert 10 << 20 < proof.peak_rss_bytes < 1 << 30
+    assert proof.measured_at == "2027-01-15T08:00:00Z"
+    assert proof.accuracy.low < proof.accuracy.value < proof.accuracy.high
+
+
+def test_int8_is_smaller_and_float_is_the_reference(digits: CompileResult) -> None:
+    assert _proof(digits, "cpu-int8").artifact_bytes < 0.4 * _proof(digits, "cpu-fp32").artifact_bytes
+    assert _proof(digits, "cpu-int8").precision is Precision.INT8
+    assert _proof(digits, "cpu-fp32").agreement.top1 == 1.0
+    assert digits.reference.value == _proof(digits, "cpu-fp32").accuracy.value
+
+
+def test_golden_vectors_replay(digits: CompileResult, profile: str) -> None:
+    variant = verified(digits.bundle_dir).variants[profile]
+    assert len(variant.goldens) == SAMPLES + 2
+    corners = [to_array(vector.inputs["image"]) for vector in variant.goldens[-2:]]
+    assert (corners[0] == 0.0).all()
+    assert (corners[1] == 16.0).all()
+    with open_engine(source_of(variant.manifest, variant.files)) as engine:
+        for number, vector in enumerate(variant.goldens):
+            got = engine.run(vector.inputs)
+            check_golden(vector.outputs, got, variant.contract.golden, runtime="here", vector=number)
+
+
+def test_nothing_else_is_left(digits: CompileResult) -> None:
+    assert sorted(path.name for path in digits.bundle_dir.parent.iterdir()) == ["bundle", "bundle.cdx.json"]
+
+
+def test_the_ml_bom_is_cyclonedx(digits: CompileResult) -> None:
+    bom = json.loads(digits.ml_bom_path.read_bytes())
+    assert (bom["bomFormat"], bom["specVersion"], bom["version"]) == ("CycloneDX", "1.6", 1)
+    assert uuid.UUID(bom["serialNumber"].removeprefix("urn:uuid:")).variant == uuid.RFC_4122
+    refs = [component["bom-ref"] for component in bom["components"]]
+    assert len(set(refs)) == len(refs) == 1 + len(PROFILES) + 2
+    kinds = [component["type"] for component in bom["components"]]
+    assert kinds.count("machine-learning-model") == 1 + len(PROFILES)
+    assert kinds.count("data") == 2
+    for component in (*bom["components"], bom["metadata"]["component"]):
+        assert all(h["alg"] == "SHA-256" and len(bytes.fromhex(h["content"])) == 32 for h in component["hashes"])
+    known = {*refs, bom["metadata"]["component"]["bom-ref"]}
+    for entry in bom["dependencies"]:
+        assert {entry["ref"], *entry["dependsOn"]} <= known
+    model = next(c for c in bom["components"] if c["bom-ref"] == "model:digits:1.0.0")
+    assert {d["ref"] for d in model["modelCard"]["modelParameters"]["datasets"]} <= known
+
+
+class _Recorder(Silent):
+    def __init__(self) -> None:
+        self.stages: list[tuple[str, int]] = []
+        self.steps = 0
+        self.ended = 0
+
+    def start(self, stage: str, total: int) -> None:
+        self.stages.append((stage, total))
+
+    def advance(self, steps: int = 1) -> None:
+        self.steps += steps
+
+    def done(self) -> None:
+        self.ended += 1
+
+
+def test_progress_names_every_stage_once(tmp_path: Path) -> None:
+    seen = _Recorder()
+    compile_bundle(classifier_job(tmp_path, profiles=("cpu-int8",)), progress=seen)
+    assert [stage for stage, _ in seen.stages] == [
+        "import", "normalise", "fold", "fuse", "calibrate", "quantize", "lower", "prove fp32 reference",
+        "prove cpu-int8", "package", "sign",
+    ]  # fmt: skip
+    assert seen.steps == sum(total for _, total in seen.stages)
+    assert seen.ended == len(seen.stages)
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "rule"),
+    [
+        pytest.param("minimum = 1.0\nmax_drop = 1.0", "accuracy.minimum", id="minimum"),
+        pytest.param("max_drop = 0.0", "accuracy.max_drop", id="max_drop"),
+    ],
+)
+def test_a_missed_contract_fails_and_says_by_how_much(tmp_path: Path, accuracy: str, rule: str) -> None:
+    """Labels are the float model's own, so any answer that int8 changes is a drop; coarse data force one."""
+    rows = np.random.default_rng(9).normal(size=(600, 4)).astype(np.float32)
+    contract = contract_text(inputs={"x": (-1, 4)}, outputs={"y": (-1, 3)}, accuracy=accuracy)
+    request = classifier_job(tmp_path, contract=contract, profiles=("cpu-int8",), calibration={"x": rows * 40})
+    with pytest.raises(ContractNotMetError) as refusal:
+        compile_bundle(request)
+    assert refusal.value.rule == rule
+    assert "points" in str(refusal.value)
+    assert not request.out_dir.exists()
+    assert not staging_dir(request.out_dir).exists()
+
+
+def test_latency_beyond_the_contract(tmp_path: Path) -> None:
+    extra = "[latency]\np99_ms = 0.000001"
+    contract = contract_text(inputs={"x": (-1, 4)}, outputs={"y": (-1, 3)}, extra=extra)
+    with pytest.raises(ContractNotMetError, match=r"latency.p99_ms: expected at most 1e-06 ms"):
+        compile_bundle(classifier_job(tmp_path, contract=contract))
+
+
+def test_another_bundle_is_replaced_only_by_force(tmp_path: Path) -> None:
+    request = classifier_job(tmp_path)
+    first = compile_bundle(request)
+    with pytest.raises(ConflictError, match="got an older bundle") as refusal:
+        compile_bundle(request)
+    assert "--force" in refusal.value.advice
+    again = compile_bundle(replace(request, force=True))
+    assert again.bundle_digest == first.bundle_digest
+    verified(request.out_dir)
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_other_things_are_never_replaced(tmp_path: Path, force: bool) -> None:
+    request = replace(classifier_job(tmp_path), force=force)
+    request.out_dir.mkdir()
+    (request.out_dir / "thesis.tex").write_text("ten years of work")
+    with pytest.raises(ConflictError, match="got something that is not a bundle"):
+        compile_bundle(request)
+    assert (request.out_dir / "thesis.tex").read_text() == "ten years of work"
+
+
+def test_a_failed_compile_keeps_the_older_bundle(tmp_path: Path) -> None:
+    request = classifier_job(tmp_path)
+    first = compile_bundle(request)
+    contract = contract_text(inputs={"x": (-1, 4)}, outputs={"y": (-1, 3)}, extra="[latency]\np99_ms = 0.000001")
+    request.contract_path.write_text(contract)
+    with pytest.raises(ContractNotMetError):
+        compile_bundle(replace(request, force=True))
+    assert verified(request.out_dir).bundle_digest == first.bundle_digest
+
+
+def test_a_compile_killed_while_it_replaced_a_bundle(tmp_path: Path) -> None:
+    """Between its two renames the older bundle is only aside; the next compile finds it, complete, and says so."""
+    request = classifier_job(tmp_path)
+    first = compile_bundle(request)
+    request.out_dir.rename(tmp_path / ".bundle.old")
+    staging_dir(request.out_dir).mkdir()
+    with pytest.raises(ConflictError, match="got an older bundle"):
+        compile_bundle(request)
+    assert verified(request.out_dir).bundle_digest == first.bundle_digest
+    compile_bundle(replace(request, force=True))
+    assert not staging_dir(request.out_dir).exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "key"),
+    [
+        pytest.param({"keys": ()}, "keys", id="no keys"),
+        pytest.param({"profiles": ()}, "profiles", id="no profiles"),
+        pytest.param({"latency_runs": 10}, "latency_runs", id="too few runs"),
+    ],
+)
+def test_a_request_that_cannot_work(tmp_path: Path, changes: dict[str, Any], key: str) -> None:
+    with pytest.raises(InvalidInputError) as refusal:
+        compile_bundle(digits_request(tmp_path / "bundle", "cpu-fp32", **changes))
+    assert refusal.value.key == key
+
+
+def test_the_same_profile_twice(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInputError, match="got cpu-fp32, cpu-fp32"):
+        compile_bundle(digits_request(tmp_path / "bundle", "cpu-fp32", "cpu-fp32"))
+
+
+def test_an_artifact_larger_than_the_profile_allows(tmp_path: Path) -> None:
+    small = msgspec.structs.replace(load_profile("cpu-fp32"), limits=ProfileLimits(max_artifact_bytes=100))
+    with pytest.raises(LimitExceededError, match="artifact for profile cpu-fp32: expected at most 100 bytes"):
+        compile_bundle(replace(classifier_job(tmp_path), profiles=(small,)))
+
+
+def test_a_runtime_without_a_lowering(tmp_path: Path) -> None:
+    other = msgspec.structs.replace(load_profile("cpu-fp32"), runtime="abacus")
+    with pytest.raises(InvalidInputError, match="expected one of onnxruntime, openvino, got 'abacus'"):
+        compile_bundle(replace(classifier_job(tmp_path), profiles=(other,)))
+
+
+def test_scores_that_are_not_numbers(tmp_path: Path) -> None:
+    contract = contract_text(inputs={"x": (-1, 4)}, outputs={"y": (-1, 3)}, low=-3e38, high=3e38)
+    rows = np.full((4, 4), 3e38, dtype=np.float32)
+    request = classifier_job(
+        tmp_path,
+        contract=contract.replace("[accuracy]", "allow_nan = true\n[accuracy]"),
+        evaluation={"x": rows, "labels": np.zeros(4, dtype=np.int64)},
+    )
+    with pytest.raises(EngineError, match="sample 0, output 'y': expected finite scores"):
+        compile_bundle(request)
+
+
+def test_memory_is_measured_in_a_process_of_its_own(digits: CompileResult) -> None:
+    """This process holds a large block that must not be counted."""
+    block = bytearray(400 << 20)
+    variant = verified(digits.bundle_dir).variants["cpu-fp32"]
+    row = load_evaluation(DIGITS / "evaluation.npz", variant.contract.inputs).row(0)
+    inputs = {name: to_tensor(array) for name, array in row.items()}
+    assert measure_peak_rss(source_of(variant.manifest, variant.files), inputs) < 300 << 20
+    assert len(block) == 400 << 20
+
+
+def test_a_child_that_fails_says_why(digits: CompileResult) -> None:
+    variant = verified(digits.bundle_dir).variants["cpu-fp32"]
+    with pytest.raises(EngineError, match=r"measuring memory in a fresh process failed: .*EngineError"):
+        measure_peak_rss(source_of(variant.manifest, variant.files), {})
