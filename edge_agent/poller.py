@@ -11,7 +11,7 @@ from pathlib import Path
 from edge_agent.config import AgentConfig
 from edge_agent.identity import Enrolment, Identity, IdentityStore
 from edge_agent.models import ModelTable, Served
-from edge_agent.orders import OrderBook
+from edge_agent.orders import OrderBook, is_final
 from edge_agent.ports import Clock, Disk, HubPort
 from edge_agent.schedule import PollSchedule
 from edge_agent.store import Store
@@ -108,6 +108,8 @@ class Poller:
             self.orders.failed(order, error, at_ms=self._now_ms())
             logger.warning("order %s %s: %s: %s", order.model, order.version, error.name, error)
             self.journal("update-error", order.model, f"{order.version}: {error.name}")
+            if is_final(error):
+                await self.updater.sweep()
             return
         self.orders.activated(order, at_ms=self._now_ms())
 

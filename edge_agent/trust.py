@@ -30,6 +30,7 @@ from edge_bundle.errors import (
     ExpiredMetadataError,
     FormatError,
     LimitExceededError,
+    RefusedError,
     RollbackError,
     SkerryError,
     UnavailableError,
@@ -187,8 +188,10 @@ _VERSIONS = (
 def _translate(error: exceptions.RepositoryError | exceptions.DownloadError) -> SkerryError:
     cause = error.__cause__
     if isinstance(error, exceptions.DownloadError):
-        if isinstance(cause, SkerryError):
+        if isinstance(cause, UnavailableError | RefusedError):
             return cause
+        if isinstance(cause, SkerryError) or isinstance(error, exceptions.DownloadLengthMismatchError):
+            return UntrustedMetadataError(subject="TUF metadata", detail=str(cause or error))
         return UnavailableError(what="hub metadata", detail=str(error))
     if isinstance(error, exceptions.ExpiredMetadataError):
         return ExpiredMetadataError(subject="TUF metadata", detail=str(error))

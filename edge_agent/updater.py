@@ -54,7 +54,7 @@ class Updater:
     async def apply(self, node_id: str, order: DesiredRelease) -> None:
         """Run the ordered release, or raise the refusal and leave everything as it was."""
         served = self.table.find(order.model)
-        if served is not None and served.version == order.version:
+        if served is not None and (served.version, served.manifest.profile) == (order.version, self.profile):
             return
         slots = self.store.slots(order.model)
         rules.check_floor(slots, order.version, subject=f"release of {order.model}")
@@ -67,6 +67,13 @@ class Updater:
         proven = await self._prove(candidate)
         old = self._activate(candidate, proven)
         await self._tidy(old)
+
+    async def sweep(self) -> None:
+        """Remove what no slot needs; what a failure leaves behind goes with the next update."""
+        try:
+            await asyncio.to_thread(self.store.sweep)
+        except SkerryError as error:
+            logger.warning("sweep failed: %s: %s", error.name, error)
 
     async def restore(self) -> None:
         """After a start: serve the newest release on disk that still verifies and proves itself, for every model."""
@@ -128,11 +135,7 @@ class Updater:
     async def _tidy(self, old: Served | None) -> None:
         if old is not None:
             await old.retire(timeout_s=self.drain_s)
-        try:
-            await asyncio.to_thread(self.store.sweep)
-        except SkerryError as error:
-            # The new release already serves; blobs left behind are swept after the next update.
-            logger.warning("sweep failed: %s: %s", error.name, error)
+        await self.sweep()
 
     # Coming back.
 

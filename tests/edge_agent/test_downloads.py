@@ -17,7 +17,7 @@ from edge_agent.store import Store
 from edge_agent.transfer import Budget, RateFloor
 from edge_bundle.digest import sha256_digest
 from edge_bundle.errors import DigestMismatchError, FormatError, LimitExceededError, UnavailableError
-from tests.sim.memory_hub import NODE_ID, FakeClock, MemoryHub
+from tests.sim.memory_hub import NODE_ID, FakeClock, Faults, MemoryHub
 
 DATA = random.Random(7).randbytes(100_000)
 DIGEST = sha256_digest(DATA)
@@ -61,9 +61,15 @@ def test_an_empty_blob(bench: Bench) -> None:
     assert bench.store.blob_path(digest).read_bytes() == b""
 
 
-@pytest.mark.parametrize("how", ["cut_after_bytes", "truncate_to"])
-def test_an_interrupted_download_resumes_where_it_was(bench: Bench, how: str) -> None:
-    bench.hub.faults = replace(bench.hub.faults, **{how: 30_000})
+@pytest.mark.parametrize(
+    "faults",
+    [
+        pytest.param(Faults(cut_after_bytes=30_000), id="connection-lost"),
+        pytest.param(Faults(truncate_to=30_000), id="ended-early"),
+    ],
+)
+def test_an_interrupted_download_resumes_where_it_was(bench: Bench, faults: Faults) -> None:
+    bench.hub.faults = faults
     with pytest.raises(UnavailableError):
         bench.fetch()
     assert bench.partial.read_bytes() == DATA[:30_000]

@@ -13,7 +13,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 
-GOOD = {
+GOOD: dict[str, set[str | None]] = {
     "install": {None, "2.0.0"},
     "update": {"1.0.0", "2.0.0"},
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -277,3 +278,24 @@ def test_missing_token_names_the_file(tmp_path: Path) -> None:
     world.poll()
     assert world.node.poller.last_error.startswith("InvalidInputError")
     assert "token" in world.node.poller.last_error
+
+
+def test_another_profile_of_the_same_release_is_installed(world: World) -> None:
+    world.poll()
+    world.hub.publish(make_release("1.0.0", profile="cpu-int8"))
+    world.restart()
+    updater = replace(world.node.updater, profile="cpu-int8")
+    world.node.poller.updater = updater
+    world.poll()
+    served = world.node.table.get(MODEL)
+    assert (served.version, served.manifest.profile) == ("1.0.0", "cpu-int8")
+
+
+def test_a_refused_release_leaves_no_blobs(world: World) -> None:
+    world.poll()
+    before = sorted(path.name for path in (world.config.state / "blobs" / "sha256").iterdir())
+    world.hub.publish(make_release("2.0.0", wrong_goldens=True))
+    world.hub.order("2.0.0")
+    world.poll()
+    assert last_error(world.node) == "GoldenMismatchError"
+    assert sorted(path.name for path in (world.config.state / "blobs" / "sha256").iterdir()) == before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from typing import Any
 
 import msgspec
 from tuf.api.metadata import (
@@ -11,7 +12,6 @@ from tuf.api.metadata import (
     Metadata,
     MetaFile,
     Root,
-    Signed,
     Snapshot,
     TargetFile,
     Targets,
@@ -32,11 +32,11 @@ OFFLINE_LIFE_S = 365 * 86_400.0
 class MemoryTuf:
     """Signs everything itself: root and targets once, the team role at each publication, snapshot and timestamp."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, seed: int = 40) -> None:
         register()
         self._clock = clock
         self._signers = {
-            role: NaclSigner(SigningKey.from_seed(bytes([40 + n]) * 32))
+            role: NaclSigner(SigningKey.from_seed(bytes([seed + n]) * 32))
             for n, role in enumerate(("root", "targets", "snapshot", "timestamp", TEAM))
         }
         self.files: dict[str, bytes] = {}
@@ -60,6 +60,12 @@ class MemoryTuf:
         """Sign a new timestamp, as a healthy hub does all the time."""
         self._sign_timestamp()
 
+    def rotate_root(self) -> None:
+        """Sign a second root, as after a lost key."""
+        root = self._root
+        root.version += 1
+        self._put("root", root, f"{root.version}.root.json")
+
     def resign_team_with(self, key: SigningKey) -> None:
         """The attack of a stolen hub: a team role signed by a key that nobody delegated to."""
         mine, self._signers[TEAM] = self._signers[TEAM], NaclSigner(key)
@@ -70,6 +76,7 @@ class MemoryTuf:
         root = Root(version=1, expires=self._in(OFFLINE_LIFE_S), consistent_snapshot=True)
         for role in ("root", "targets", "snapshot", "timestamp"):
             root.add_key(self._signers[role].public_key, role)
+        self._root = root
         return self._put("root", root, "1.root.json")
 
     def _sign_targets(self) -> None:
@@ -94,8 +101,8 @@ class MemoryTuf:
         self._timestamp.expires = self._in(TIMESTAMP_LIFE_S)
         self._put("timestamp", self._timestamp, "timestamp.json")
 
-    def _put(self, role: str, signed: Signed, file: str) -> bytes:
-        metadata = Metadata(signed)
+    def _put(self, role: str, signed: Root | Targets | Snapshot | Timestamp, file: str) -> bytes:
+        metadata: Metadata[Any] = Metadata(signed)
         metadata.sign(self._signers[role])
         data = metadata.to_bytes()
         self.files[file] = data
