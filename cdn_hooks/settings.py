@@ -18,6 +18,10 @@ from edge_bundle.walk import VerifiedVariant
 
 HOOK_SCHEMA = 1
 
+RECHECK_S = 60.0
+"""After this long without an answer by the agent, a request that breaks the contract is left to the agent, once: its
+answer tells whether it still serves this variant. Refusing costs the agent no inference either."""
+
 MAX_PORT = 65535
 
 _ORIGIN = re.compile(
@@ -66,6 +70,7 @@ class HookSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     contract_digest: str
     origin: str
     origin_timeout_ms: int
+    recheck_ms: int
     max_batch: int
     max_body_bytes: int
     inputs: tuple[HookInput, ...]
@@ -88,6 +93,7 @@ def hook_settings(
         contract_digest=manifest.contract_digest,
         origin=check_origin(origin),
         origin_timeout_ms=round(origin_timeout_s * 1000),
+        recheck_ms=round(RECHECK_S * 1000),
         max_batch=contract.limits.max_batch,
         max_body_bytes=contract.limits.max_body_bytes,
         inputs=tuple(HookInput(name=rule.name, dtype=rule.dtype, shape=rule.shape) for rule in contract.inputs),

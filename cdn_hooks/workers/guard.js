@@ -1,7 +1,7 @@
 // The checks that need no parsing: path, method, content type, size. Nothing is read before they pass, and never more
 // bytes than the contract allows.
 
-import { malformed, Refusal, Undecided } from "./problem.js";
+import { malformed, Refusal } from "./problem.js";
 
 const LENGTH_HEADER = "Inference-Header-Content-Length";
 const CONTENT_TYPES = new Set(["application/json", "application/octet-stream"]);
@@ -43,9 +43,9 @@ export function checkLength(request, settings) {
   return length;
 }
 
-/** Raises Undecided for a body that may be too large to be held in memory. */
-export function checkInspectable(settings, length) {
-  if ((length ?? settings.max_body_bytes) > MAX_INSPECTED_BYTES) throw new Undecided("large-body");
+/** Whether a body of this length (undefined: as long as the contract allows) can be held in memory. */
+export function isInspectable(length, settings) {
+  return (length ?? settings.max_body_bytes) <= MAX_INSPECTED_BYTES;
 }
 
 /** The whole body; reading stops at the first byte over the contract's limit. */

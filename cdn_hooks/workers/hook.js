@@ -1,15 +1,15 @@
 // The hook: check, look up, forward, keep. All I/O comes in through ports, so the same code runs under any host.
 
+import { Agent } from "./agent.js";
 import { entryRequest, entryResponse, freshMs, repeatResponse, unfit } from "./answers.js";
 import { cacheKey } from "./cache_key.js";
-import { checkMediaType, checkInspectable, checkLength, checkMethod, headLength, isInference, readBody } from "./guard.js";
+import { checkLength, checkMediaType, checkMethod, headLength, isInference, isInspectable, readBody } from "./guard.js";
 import { parseRequest } from "./oip.js";
-import { forward } from "./origin.js";
 import { problemResponse, Refusal, Undecided } from "./problem.js";
 
 /** `ports` are `{fetch, cache, now}`: the way out, a `Cache`, and Unix milliseconds. Returns `request -> Promise<Response>`. */
 export function createHook(settings, ports) {
-  const agent = new Agent(settings, ports.fetch);
+  const agent = new Agent(settings, ports);
   return async (request) => {
     try {
       if (!isInference(new URL(request.url).pathname, settings)) return await agent.forward(request);
@@ -22,40 +22,26 @@ export function createHook(settings, ports) {
   };
 }
 
-/**
- * The agent behind the hook, and whether it was last seen serving another variant than the one this hook was built for:
- * then another contract may hold, so the hook only forwards until the agent is back at its variant.
- */
-class Agent {
-  constructor(settings, fetch) {
-    this.settings = settings;
-    this.fetch = fetch;
-    this.changed = false;
-  }
-
-  async forward(request, body = request.body) {
-    const response = await forward(request, this.settings, this.fetch, body);
-    const variant = response.headers.get("Skerry-Variant");
-    if (variant !== null) this.changed = variant !== this.settings.variant_digest;
-    return response;
-  }
-}
-
 async function infer(request, settings, ports, agent) {
   checkMethod(request);
   checkMediaType(request);
   const length = checkLength(request, settings);
-  let body = request.body;
+  if (!isInspectable(length, settings)) return bypass(await agent.forward(request), "large-body");
+  const body = await readBody(request, settings);
+  const { parsed, reason } = judge(request, body, settings, agent);
+  if (reason !== undefined) return bypass(await agent.forward(request, body), reason);
+  return answer(request, body, parsed, settings, ports, agent);
+}
+
+/** The parsed request, or the reason (an RFC 8941 token) why it goes to the agent as it is; throws the Refusal of a wrong one. */
+function judge(request, body, settings, agent) {
   try {
-    checkInspectable(settings, length);
-    body = await readBody(request, settings);
     const parsed = parseRequest(body, headLength(request, body), settings);
-    const reason = uncacheable(request, settings);
-    if (reason === undefined) return await answer(request, body, parsed, settings, ports, agent);
-    return bypass(await agent.forward(request, body), reason);
+    return { parsed, reason: uncacheable(request, settings) };
   } catch (error) {
-    if (!(error instanceof Undecided)) throw error;
-    return bypass(await agent.forward(request, body), error.reason);
+    if (error instanceof Undecided) return { reason: error.reason };
+    if (error instanceof Refusal && agent.isOutOfSight()) return { reason: "recheck" };
+    throw error;
   }
 }
 

@@ -17,7 +17,7 @@ MODULES = (
     "cache_key.js",
     "answers.js",
     "json_members.js",
-    "origin.js",
+    "agent.js",
     "problem.js",
 )
 """Modules of the worker, the entry first. ``config.js`` is generated beside them."""
@@ -113,7 +113,8 @@ def _readme(settings: HookSettings) -> str:
 
 A module worker without dependencies. It turns away inference requests that break the contract, answers repeats from
 the Cache API, and forwards everything else unchanged to the agent. It answers only for this variant: build it again
-with each release (an agent that serves another variant is never cached, and its answers end this hook's checks).
+with each release. While the agent serves another variant, the hook keeps nothing and only forwards; it finds out from
+the agent's answers, within {settings.recheck_ms / 1000:g} s even if it has nothing but wrong requests to forward.
 
     workerd serve config.capnp --socket-addr http=*:8787     # anywhere; caches in memory
     wrangler deploy                                          # Cloudflare Workers; caches in their CDN

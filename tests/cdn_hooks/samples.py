@@ -35,6 +35,7 @@ def sample_settings() -> HookSettings:
         contract_digest="sha256:" + "4" * 64,
         origin="http://127.0.0.1:9",
         origin_timeout_ms=1000,
+        recheck_ms=60_000,
         max_batch=MAX_BATCH,
         max_body_bytes=4096,
         inputs=tuple(HookInput(name=rule.name, dtype=rule.dtype, shape=rule.shape) for rule in INPUTS),

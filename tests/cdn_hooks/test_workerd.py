@@ -309,6 +309,23 @@ def test_steps_aside_while_the_agent_serves_another_variant(edge: Edge) -> None:
     assert edge.through(ask).cache_status.startswith("skerry-cdn; hit")
 
 
+def test_wrong_requests_alone_show_that_the_agent_changed(tmp_path: Path) -> None:
+    release = digits_release(tmp_path / "layout", CachePolicy(reuse=Reuse.CDN))
+    variant = release.variants[PROFILE]
+    wrong = as_json(image_input(shape=[1, 64]))
+    with AgentThread(variant) as agent:
+        _hook(release, agent.port, tmp_path / "hook").close()
+        config = tmp_path / "hook" / "config.js"
+        config.write_text(config.read_text().replace('"recheck_ms":60000', '"recheck_ms":200'))
+        with Workerd(tmp_path / "hook") as hook:
+            assert send(hook.port, wrong).cache_status == ""
+            agent.activate(served(variant, agent.engine, variant_digest="sha256:" + "f" * 64))
+            time.sleep(0.3)
+            assert send(hook.port, wrong).cache_status == "skerry-cdn; fwd=bypass; detail=recheck"
+            assert send(hook.port, wrong).cache_status == "skerry-cdn; fwd=bypass; detail=other-variant"
+            assert (agent.requests, agent.engine.runs) == (2, 0)
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -1,0 +1,59 @@
+// The agent behind the hook: requests go to it as they came, and problem details come back when no answer does.
+
+import { Refusal } from "./problem.js";
+
+/**
+ * Knows whether the agent was last seen serving another variant than the one this hook was built for (`changed`): then
+ * another contract may hold, so the hook only forwards until the agent is back at its variant.
+ */
+export class Agent {
+  constructor(settings, { fetch, now }) {
+    this.settings = settings;
+    this.fetch = fetch;
+    this.now = now;
+    this.changed = false;
+    this.seenAt = undefined;
+  }
+
+  /** Whether the agent has not said for long which variant it serves. The first call starts the time. */
+  isOutOfSight() {
+    this.seenAt ??= this.now();
+    return this.now() - this.seenAt > this.settings.recheck_ms;
+  }
+
+  /** Forwards a request unchanged but for its host. `body` replaces a body that was already read. */
+  async forward(request, body = request.body) {
+    const url = new URL(request.url);
+    const response = await this.send(new URL(url.pathname + url.search, this.settings.origin), request, body);
+    const variant = response.headers.get("Skerry-Variant");
+    if (variant !== null) {
+      this.changed = variant !== this.settings.variant_digest;
+      this.seenAt = this.now();
+    }
+    return response;
+  }
+
+  async send(target, request, body) {
+    const bodiless = request.method === "GET" || request.method === "HEAD" || body === null;
+    const init = {
+      method: request.method,
+      headers: request.headers,
+      body: bodiless ? undefined : body,
+      redirect: "manual",
+      signal: AbortSignal.timeout(this.settings.origin_timeout_ms),
+    };
+    try {
+      return await this.fetch(target.href, init);
+    } catch (error) {
+      throw unreachable(error, this.settings);
+    }
+  }
+}
+
+function unreachable(error, settings) {
+  const advice = "the same request may work later";
+  if (error.name === "TimeoutError") {
+    return new Refusal(504, "UnavailableError", `the agent is unavailable: no answer in ${settings.origin_timeout_ms} ms`, { advice });
+  }
+  return new Refusal(502, "UnavailableError", "the agent is unavailable: the connection failed", { advice });
+}
