@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import importlib.metadata
+import logging
 import random
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -21,6 +23,8 @@ from edge_agent.serving.rest import InferHandler
 from edge_agent.serving.settings import ServingSettings
 from edge_agent.serving.steps.reuse import Reuse
 from edge_agent.telemetry.recorder import Recorder
+
+_log = logging.getLogger(__name__)
 
 DISTRIBUTION = "skerry"
 
@@ -81,7 +85,7 @@ def build_runner(app: web.Application, *, drain_s: float = DRAIN_S) -> web.AppRu
 
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn the router's own refusals (404, 405) into problem details."""
+    """Turn the router's own refusals (404, 405), and whatever nobody foresaw, into problem details."""
     try:
         return await handler(request)
     except web.HTTPException as refusal:
@@ -89,6 +93,10 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         if "Allow" in refusal.headers:
             response.headers["Allow"] = refusal.headers["Allow"]
         return response
+    except Exception:  # noqa: BLE001 - the root of a request, logged
+        _log.exception("%s %s failed", request.method, request.path)
+        detail = "this is a fault of the node, not of the request; its log says more"
+        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, title="InternalError", detail=detail)
 
 
 def _closing(executor: ThreadPoolExecutor) -> Callable[[web.Application], AsyncIterator[None]]:

@@ -93,3 +93,40 @@ def test_a_request_in_flight_finishes_on_the_variant_it_started_with() -> None:
             assert slow.closed
 
     asyncio.run(go())
+
+
+def test_swaps_under_load_lose_no_request() -> None:
+    """Every answer comes whole from one variant; every replaced engine is closed exactly once, after its last run."""
+
+    async def go() -> None:
+        terms = contract(cache=CachePolicy(enabled=False))
+        engines = [ScaleEngine(float(factor)) for factor in range(1, 41)]
+        versions = [served(engine, terms, version=f"1.0.{index}") for index, engine in enumerate(engines)]
+        done = asyncio.Event()
+        async with serving(versions[0]) as server:
+
+            async def client() -> int:
+                answered = 0
+                while not done.is_set():
+                    reply = await server.send(infer_body())
+                    factor = int(reply.headers["Skerry-Release"].rpartition(".")[2]) + 1.0
+                    assert reply.values == [factor * value for value in (1.0, 2.0, 3.0, 4.0)]
+                    answered += 1
+                return answered
+
+            async def swap() -> list[bool]:
+                closed = []
+                for version in versions[1:]:
+                    await asyncio.sleep(0.005)
+                    old = server.table.activate(version)
+                    assert old is not None
+                    closed.append(await old.retire())
+                done.set()
+                return closed
+
+            *answered, closed = await asyncio.gather(*(client() for _ in range(8)), swap())
+        assert all(isinstance(count, int) and count > 0 for count in answered)
+        assert closed == [True] * 39
+        assert [engine.closed for engine in engines] == [True] * 39 + [False]
+
+    asyncio.run(go())

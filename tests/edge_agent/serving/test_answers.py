@@ -63,6 +63,23 @@ def test_flagged_and_clipped_answers_are_sent() -> None:
     assert (clipped.values, clipped.headers["Skerry-Contract"]) == ([0.5, 0.5, 0.5, 1.0], 'clipped; output="y"')
 
 
+def test_a_bug_is_logged_and_answered_in_the_same_form(caplog: pytest.LogCaptureFixture) -> None:
+    async def go() -> tuple[Reply, int]:
+        engine = GatedEngine(ValueError("a bug"))
+        engine.gate.set()
+        model = served(engine)
+        async with serving(model) as server:
+            replies = await asyncio.gather(*(server.send(infer_body()) for _ in range(3)))
+            assert {reply.status for reply in replies} == {500}
+            assert server.recorder.meters()[0].window.failed == 3
+            return replies[0], model.users.count
+
+    reply, users = asyncio.run(go())
+    assert (reply.json["title"], users) == ("InternalError", 0)
+    assert "a bug" not in reply.json["error"]
+    assert "a bug" in caplog.text
+
+
 def test_an_engine_failure_names_runtime_and_operator() -> None:
     async def go() -> Reply:
         engine = GatedEngine(EngineError(runtime="onnxruntime", detail="Conv node /c1: bad alloc"))
