@@ -17,6 +17,8 @@ MAX_BINS = 2048
 
 _GAMMA = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
 _LOG_GAMMA = math.log(_GAMMA)
+_LAST_FINITE_BIN = 35_400
+"""The middle of a bin above this would overflow a double (ln(1.8e308) / ln(1.01 / 0.99) = 35,488)."""
 
 
 class Sketch(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -64,7 +66,7 @@ class Sketch(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         for index in sorted(self.bins):
             seen += self.bins[index]
             if seen > rank:
-                return float(2 * _GAMMA**index / (_GAMMA + 1))
+                return float(2 * _GAMMA**index / (_GAMMA + 1)) if index <= _LAST_FINITE_BIN else self.largest
         return self.largest
 
     def _collapse(self) -> None:

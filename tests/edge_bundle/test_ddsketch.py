@@ -56,6 +56,11 @@ def test_size_is_bounded_and_the_top_keeps_its_bound() -> None:
     assert low.quantile(0.51) == pytest.approx(high.quantile(0.02), rel=0.05)
 
 
+@pytest.mark.parametrize("value", [5e-324, 1e-300, 1e300, 1.7976931348623157e308])
+def test_extreme_values_do_not_overflow(value: float) -> None:
+    assert filled([value]).quantile(0.5) == pytest.approx(value, rel=0.02, abs=1e-320)
+
+
 def test_wire_round_trip() -> None:
     sketch = filled(VALUES[:100])
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(sketch), type=Sketch) == sketch
