@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.box import SIMPLE
 from rich.table import Table
 
 from benchmarks.agent_load import AgentLoad, AgentServer, LoadKind
@@ -95,13 +94,13 @@ def serving_table(measured: Sequence[Measured]) -> Table:
     table = Table(
         title="Agent over HTTP against the bare engine loop: medians, us a request", box=SIMPLE, padding=(0, 1)
     )
-    table.add_column("load, c: connections", no_wrap=True)
-    for heading in ("CPU", "goal", "wall", "engine", "CPU/engine (95 %)", "hits"):
+    table.add_column("load", no_wrap=True)
+    for heading in ("CPU", "goal", "wall", "engine", "CPU/engine", "hits"):
         table.add_column(heading, justify="right", no_wrap=True)
     for one in measured:
         a, b, ratio = one.result.a, one.result.b, one.result.cpu_ratio
         goal = "" if one.cpu.target is None else f"{one.cpu.target:g} {'met' if one.cpu.ok else 'missed'}"
-        ratios = f"{ratio.value:.2f} ({ratio.low:.2f}-{ratio.high:.2f})"
+        ratios = f"{ratio.value:.1f} ({ratio.low:.1f}-{ratio.high:.1f})"
         figures = (f"{b.cpu_us:.1f}", goal, f"{b.wall_us:.1f}", f"{a.cpu_us:.1f}", ratios, f"{one.hit_share:.0%}")
         table.add_row(one.name, *figures)
     return table
