@@ -91,9 +91,8 @@ def skipped_rows(plan: Plan) -> list[Row]:
 
 def serving_table(measured: Sequence[Measured]) -> Table:
     """The figures for people, a line for each load."""
-    table = Table(
-        title="Agent over HTTP against the bare engine loop: medians, us a request", box=SIMPLE, padding=(0, 1)
-    )
+    title = "Agent over HTTP against the bare engine loop: medians, us a request"
+    table = Table(title=title, box=None, pad_edge=False)
     table.add_column("load", no_wrap=True)
     for heading in ("CPU", "goal", "wall", "engine", "CPU/engine", "hits"):
         table.add_column(heading, justify="right", no_wrap=True)
