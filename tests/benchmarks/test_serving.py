@@ -28,7 +28,7 @@ def test_misses_miss_and_hits_hit(measured: list[Measured]) -> None:
     shares = {one.name: one.hit_share for one in measured}
     assert shares.keys() == {f"digits.{kind}.c{c}" for kind in ("miss", "hit") for c in (1, 8)}
     for name, share in shares.items():
-        assert share < 0.01 if ".miss." in name else share > 0.8
+        assert share < 0.01 if ".miss." in name else share > 0.5
 
 
 def test_every_load_gives_seven_rows(measured: list[Measured]) -> None:
