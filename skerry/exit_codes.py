@@ -10,6 +10,7 @@ from edge_bundle.errors import (
     EngineError,
     GoldenMismatchError,
     RefusedError,
+    RemoteError,
     SkerryError,
     UnavailableError,
     VerificationError,
@@ -60,8 +61,12 @@ _BAD_PATH = frozenset({errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, er
 
 
 def exit_code_of(error: BaseException) -> ExitCode:
-    """The code for an error: the entry of its nearest ancestor, or the kind of operating system error."""
-    for ancestor in type(error).__mro__:
+    """The code for an error: the entry of its nearest ancestor, or the kind of operating system error.
+
+    What a hub refused counts as the error that the hub itself named.
+    """
+    kind = _kind_named(error.remote_name) if isinstance(error, RemoteError) else type(error)
+    for ancestor in kind.__mro__:
         if ancestor in _BY_ERROR:
             return _BY_ERROR[ancestor]
     if isinstance(error, OSError) and error.errno in _BUSY:
@@ -69,3 +74,13 @@ def exit_code_of(error: BaseException) -> ExitCode:
     if isinstance(error, OSError) and error.errno in _BAD_PATH:
         return ExitCode.BAD_INPUT
     return ExitCode.INTERNAL
+
+
+def _kind_named(name: str) -> type[SkerryError]:
+    todo: list[type[SkerryError]] = [SkerryError]
+    while todo:
+        kind = todo.pop()
+        if kind.__name__ == name:
+            return kind
+        todo += kind.__subclasses__()
+    return RefusedError

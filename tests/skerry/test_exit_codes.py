@@ -11,7 +11,24 @@ from skerry.exit_codes import MEANINGS, ExitCode, exit_code_of
 
 
 def _unfilled(kind: type[BaseException]) -> BaseException:
-    return kind.__new__(kind)
+    error = kind.__new__(kind)
+    if isinstance(error, errors.RemoteError):
+        error.remote_name = "RefusedError"
+    return error
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        pytest.param("NotFoundError", 3, id="no such thing at the hub"),
+        pytest.param("SignatureError", 4, id="too few signatures"),
+        pytest.param("UnavailableError", 5, id="hub asks for patience"),
+        pytest.param("NeverHeardOfError", 4, id="an error of a newer hub"),
+        pytest.param("annotations", 4, id="a name that is no error"),
+    ],
+)
+def test_code_of_remote_error(name: str, code: int) -> None:
+    assert exit_code_of(errors.RemoteError(what="call", remote_name=name, detail="no")) == code
 
 
 @pytest.mark.parametrize(

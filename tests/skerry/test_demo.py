@@ -1,0 +1,117 @@
+"""The demo's judges say no when they should, and the command ends its children whatever happens."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from edge_bundle.contract_file import load_contract
+from edge_bundle.errors import RollbackError
+from edge_bundle.layout import Layout
+from edge_bundle.proof import Proof
+from edge_bundle.walk import walk_source
+from fleet_hub.api import RolloutNodeRow
+from skerry.demo import act4_serve, act6_attacks
+from skerry.demo.act1_compile import model_file
+from skerry.demo.act4_serve import Pass, Served
+from skerry.demo.act6_attacks import Attack, Attacks
+from skerry.demo.claims import Claim
+from skerry.options import trust_policy
+from tests.skerry.samples import EXAMPLE, Compiled, Done
+
+Skerry = Callable[..., Done]
+WAIT_S = 30.0
+
+
+def failed(claims: Sequence[Claim]) -> list[str]:
+    return [claim.name for claim in claims if not claim.ok]
+
+
+@pytest.fixture
+def proof(compiled: Compiled) -> Proof:
+    with Layout.open(compiled.bundle) as layout:
+        policy = trust_policy((compiled.keys / "alice.pub",), None)
+        return walk_source(layout.index, layout, policy).proofs["cpu-int8"]
+
+
+def served(proof: Proof) -> Served:
+    samples, correct = proof.accuracy.samples, proof.accuracy.correct
+    first = Pass(samples, correct, 0, (1.0,) * samples, (b"answer",) * samples)
+    return Served("n", proof.profile, proof, first, replace(first, hits=samples))
+
+
+def test_good_service_passes(proof: Proof) -> None:
+    assert failed(act4_serve.judge([served(proof)])) == []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "claim"),
+    [
+        pytest.param(lambda s: replace(s, first=replace(s.first, correct=1)), "signed proof", id="accuracy differs"),
+        pytest.param(lambda s: replace(s, second=replace(s.second, hits=1)), "cache hits", id="a miss too many"),
+        pytest.param(
+            lambda s: replace(s, second=replace(s.second, answers=(b"other", *s.second.answers[1:]))),
+            "differ in any bit",
+            id="a cached answer differs",
+        ),
+    ],
+)
+def test_bad_service_fails(proof: Proof, spoil: Callable[[Served], Served], claim: str) -> None:
+    (name,) = failed(act4_serve.judge([spoil(served(proof))]))
+    assert claim in name
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "serving"),
+    [
+        pytest.param("activated", "", "1.2.0", id="attack succeeded"),
+        pytest.param("refused", "SignatureError", "1.2.0", id="refused for another reason"),
+        pytest.param("refused", "RollbackError", "1.0.0", id="refused, but the old release serves"),
+    ],
+)
+def test_attacks_that_did_not_end_as_they_should(state: str, error: str, serving: str) -> None:
+    row = RolloutNodeRow(node_id="n", state=state, error=error, detail="", changed_at_ms=0)
+    attacks = Attacks((Attack("rollback", RollbackError, row),), "1.2.0", serving)
+    assert len(failed(act6_attacks.judge(attacks))) == 1
+
+
+def test_with_version_changes_nothing_else() -> None:
+    text = (EXAMPLE / "contract.toml").read_text()
+    changed = act6_attacks.with_version(text, "7.8.9")
+    assert changed.replace('"7.8.9"', '"1.0.0"') == text
+    assert load_contract(EXAMPLE / "contract.toml").version == "1.0.0"
+
+
+def test_example_without_a_model(skerry: Skerry, tmp_path: Path) -> None:
+    done = skerry("demo", "--example", tmp_path)
+    assert done.code == 3
+    assert model_file(EXAMPLE).name == "digits.onnx"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_interrupted_demo_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
+    keep = tmp_path / "kept"
+    command = [sys.executable, "-m", "skerry", "demo", "--keep", str(keep), "--example", str(EXAMPLE)]
+    with (tmp_path / "log").open("wb") as log:
+        child = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    run_file = keep / "node-a" / "state" / "run" / "agent.json"
+    deadline = time.monotonic() + WAIT_S
+    while not run_file.exists():
+        assert time.monotonic() < deadline
+        assert child.poll() is None, (tmp_path / "log").read_text()
+        time.sleep(0.05)
+    agent = msgspec.json.decode(run_file.read_bytes())["pid"]
+    child.send_signal(number)
+    assert child.wait(WAIT_S) == 130
+    with pytest.raises(ProcessLookupError):
+        os.kill(agent, 0)
+    assert not run_file.exists(), "the agent ended by itself, not by force"
