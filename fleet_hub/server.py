@@ -34,6 +34,9 @@ from fleet_hub.trust.repository import MetadataRepository
 SHUTDOWN_S = 10.0
 """Requests in progress get this long to finish after a signal."""
 
+LINGER_S = 1.0
+"""What is left of a refused body is read and dropped for this long, so that the client gets to see the answer."""
+
 PRUNE_INTERVAL_S = 3600.0
 
 RETRY_REFRESH_S = 5.0
@@ -106,7 +109,9 @@ def _assemble(config: HubConfig, clock: Callable[[], float], engine: Engine, wri
 @asynccontextmanager
 async def _listening(hub: Hub) -> AsyncIterator[str]:
     # Bodies are never unpacked by the server: what is compressed here is a format of ours, bounded where it is opened.
-    runner = web.AppRunner(build_app(hub), access_log=None, auto_decompress=False, shutdown_timeout=SHUTDOWN_S)
+    runner = web.AppRunner(
+        build_app(hub), access_log=None, auto_decompress=False, shutdown_timeout=SHUTDOWN_S, lingering_time=LINGER_S
+    )
     await runner.setup()
     try:
         site = web.TCPSite(runner, hub.config.host, hub.config.port)

@@ -45,7 +45,11 @@ async def chunks(request: web.Request) -> AsyncIterator[bytes]:
     if coding != "identity":
         raise FormatError(what="request body", expected="no Content-Encoding", got=coding[:80])
     silence_s = request.app[HUB].config.limits.request_timeout_s
-    while chunk := await asyncio.wait_for(request.content.readany(), silence_s):
+    while True:
+        async with asyncio.timeout(silence_s):
+            chunk = await request.content.readany()
+        if not chunk:
+            return
         yield chunk
 
 

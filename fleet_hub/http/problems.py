@@ -77,6 +77,8 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, "UnavailableError", "the hub's database failed", "")
     except TimeoutError:
         return problem(HTTPStatus.REQUEST_TIMEOUT, "UnavailableError", "the request took too long to arrive", "")
+    except ConnectionError:
+        raise  # the client is gone: nobody to answer, and aiohttp ends the connection quietly
     except Exception:  # noqa: BLE001 - the root of a request: logged, and answered as our fault
         _log.exception("bug at %s %s", request.method, request.path)
         return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError", "the hub failed; its log says more", "")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from edge_bundle.ddsketch import Sketch
 from edge_bundle.telemetry import TelemetryBatch
@@ -18,18 +20,28 @@ from fleet_hub.store.tables import node_events, telemetry_batches, telemetry_tot
 _sketch_encoder = msgspec.msgpack.Encoder()
 _sketch_decoder = msgspec.msgpack.Decoder(Sketch)
 
+# Built once: putting a statement together costs SQLAlchemy more than running it, and this is the hub's busiest path.
+_IDENTITY = ("node_id", "boot_id", "sequence")
+_KEY = tuple(field.name for field in dataclasses.fields(TotalKey))
+_SUMS = tuple(column.name for column in telemetry_totals.columns if column.name not in _KEY)
+_KNOWN = select(telemetry_batches.c.received_at_ms).where(
+    *(telemetry_batches.c[name] == bindparam(f"is_{name}") for name in _IDENTITY)
+)
+_IS_KEY = tuple(telemetry_totals.c[name] == bindparam(f"is_{name}") for name in _KEY)
+_TOTAL = select(telemetry_totals).where(*_IS_KEY)
+_ADD_BATCH, _ADD_TOTAL, _ADD_EVENTS = insert(telemetry_batches), insert(telemetry_totals), insert(node_events)
+_SET_TOTAL = update(telemetry_totals).where(*_IS_KEY).values({name: bindparam(name) for name in _SUMS})
+
 
 def ingest(connection: Connection, batch: TelemetryBatch, *, now_ms: int) -> bool:
     """Count a batch; ``False`` when the same (node, boot, sequence) was counted before.
 
     There is one writer, so nothing can come between the look and the insert.
     """
-    seen = telemetry_batches.c
-    identity = {"node_id": batch.node_id, "boot_id": batch.boot_id, "sequence": batch.sequence}
-    known = select(seen.received_at_ms).where(*(seen[name] == value for name, value in identity.items()))
-    if connection.execute(known).first() is not None:
+    identity = {name: getattr(batch, name) for name in _IDENTITY}
+    if connection.execute(_KNOWN, _where(identity)).first() is not None:
         return False
-    connection.execute(insert(telemetry_batches).values(**identity, received_at_ms=now_ms))
+    connection.execute(_ADD_BATCH, {**identity, "received_at_ms": now_ms})
     for key, total in telemetry_ingest.add_up(batch).items():
         _merge(connection, key, total)
     if batch.events:
@@ -37,7 +49,7 @@ def ingest(connection: Connection, batch: TelemetryBatch, *, now_ms: int) -> boo
             {**identity, "position": position, **msgspec.to_builtins(event)}
             for position, event in enumerate(batch.events)
         ]
-        connection.execute(insert(node_events), rows)
+        connection.execute(_ADD_EVENTS, rows)
     return True
 
 
@@ -71,11 +83,10 @@ def events(connection: Connection, *, limit: int) -> tuple[NodeEventRow, ...]:
 
 
 def _merge(connection: Connection, key: TotalKey, total: Total) -> None:
-    columns = telemetry_totals.c
-    is_key = [columns[name] == value for name, value in vars(key).items()]
-    row = connection.execute(select(telemetry_totals).where(*is_key)).first()
+    is_key = _where(vars(key))
+    row = connection.execute(_TOTAL, is_key).first()
     if row is None:
-        connection.execute(insert(telemetry_totals).values(**vars(key), **_values(total)))
+        connection.execute(_ADD_TOTAL, {**vars(key), **_values(total)})
         return
     before = _total(row)
     for name in COUNTERS:
@@ -84,7 +95,11 @@ def _merge(connection: Connection, key: TotalKey, total: Total) -> None:
     before.first_ms = min(before.first_ms, total.first_ms)
     before.last_ms = max(before.last_ms, total.last_ms)
     before.latency_us.merge(total.latency_us)
-    connection.execute(update(telemetry_totals).where(*is_key).values(_values(before)))
+    connection.execute(_SET_TOTAL, {**is_key, **_values(before)})
+
+
+def _where(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"is_{name}": value for name, value in values.items()}
 
 
 def _values(total: Total) -> dict[str, Any]:

@@ -130,7 +130,7 @@ def test_content_coding_is_refused(tmp_path: Path) -> None:
     with_hub(tmp_path, run)
 
 
-def test_cut_off_upload_leaves_nothing(tmp_path: Path) -> None:
+def test_cut_off_upload_leaves_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     async def run(hub: RunningHub) -> None:
         host, port = hub.url.removeprefix("http://").split(":")
         _, writer = await asyncio.open_connection(host, int(port))
@@ -149,6 +149,7 @@ def test_cut_off_upload_leaves_nothing(tmp_path: Path) -> None:
         assert (await fetch(hub, "PUT", f"/v1/blobs/{DIGEST}", data=BLOB))[0] == 201
 
     with_hub(tmp_path, run)
+    assert "bug at" not in caplog.text
 
 
 def test_left_overs_of_a_crash_are_swept_at_start(tmp_path: Path) -> None:

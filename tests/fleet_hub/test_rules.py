@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_bundle.errors import RefusedError
+from edge_bundle import blobs
+from edge_bundle.ddsketch import Sketch
+from edge_bundle.errors import RefusedError, SkerryError
 from edge_bundle.messages import UpdateResult
+from edge_bundle.telemetry import ServingRecord, TelemetryBatch
 from fleet_hub.http.metrics import family
-from fleet_hub.rules import enrolment, roles, rollout
+from fleet_hub.rules import enrolment, roles, rollout, telemetry_ingest
 from fleet_hub.rules.enrolment import TokenState
 from fleet_hub.rules.roles import Permission, Principal, Role
 from fleet_hub.rules.rollout import NodeState, Rollout, Selector
@@ -126,3 +130,48 @@ def test_grants(role: Role, granted: set[Permission]) -> None:
 def test_metric_labels_are_escaped() -> None:
     text = family("m", "gauge", "Help.", [({"a": 'x"\\\n'}, 1.5)])
     assert text == '# HELP m Help.\n# TYPE m gauge\nm{a="x\\"\\\\\\n"} 1.5\n'
+
+
+@given(st.binary(max_size=400), st.booleans())
+@settings(deadline=None)
+def test_any_bytes_as_telemetry_are_refused_by_name(data: bytes, packed: bool) -> None:
+    with pytest.raises(SkerryError):
+        telemetry_ingest.decode(blobs.compress(data) if packed else data, node_id="node-1")
+
+
+_RECORDS = st.lists(
+    st.tuples(st.sampled_from(["1.0.0", "1.1.0"]), st.floats(0.0, 1e9), st.integers(0, 50)), max_size=12
+)
+
+
+def _batch(rows: list[tuple[str, float, int]]) -> TelemetryBatch:
+    records = []
+    for version, latency_us, hits in rows:
+        sketch = Sketch()
+        sketch.add(latency_us)
+        records.append(
+            ServingRecord(
+                model="digits",
+                version=version,
+                variant_digest="sha256:" + "0" * 64,
+                profile="p",
+                start_ms=hits + 1,
+                end_ms=hits + 2,
+                requests=hits,
+                hits=hits,
+                latency_us=sketch,
+            )
+        )
+    return TelemetryBatch(node_id="node-1", boot_id="b", sequence=0, serving=tuple(records))
+
+
+@given(_RECORDS)
+@settings(deadline=None)
+def test_sums_do_not_depend_on_the_order_and_survive_the_wire(rows: list[tuple[str, float, int]]) -> None:
+    batch = _batch(rows)
+    sums = telemetry_ingest.add_up(batch)
+    assert sum(total.counts["hits"] for total in sums.values()) == sum(hits for _, _, hits in rows)
+    backwards = telemetry_ingest.add_up(_batch(rows[::-1]))
+    assert {key: total.counts for key, total in sums.items()} == {key: total.counts for key, total in backwards.items()}
+    wire = blobs.compress(msgspec.msgpack.encode(batch))
+    assert telemetry_ingest.decode(wire, node_id="node-1") == batch
