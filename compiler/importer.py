@@ -119,19 +119,8 @@ def bind_dimensions(data: bytes, shapes: Mapping[str, tuple[int, ...]], *, stage
     model = _parse(data, stage)
     symbols: dict[str, int] = {}
     for value in model.graph.input:
-        dims = value.type.tensor_type.shape.dim
-        for dim, size in zip(dims, shapes.get(value.name, ()), strict=False):
-            if dim.HasField("dim_value"):
-                continue
-            if symbols.setdefault(dim.dim_param or f"{value.name}?", size) != size and dim.dim_param:
-                raise CompileError(
-                    stage=stage,
-                    detail=f"input {value.name!r}: expected symbol {dim.dim_param!r} to have one size, "
-                    f"got {symbols[dim.dim_param]} and {size}",
-                    advice="give both dimensions the same size in the contract",
-                )
-            if size != DYNAMIC and not dim.dim_param:
-                dim.dim_value = size
+        for dim, size in zip(value.type.tensor_type.shape.dim, shapes.get(value.name, ()), strict=False):
+            _bind(dim, size, symbols, where=value.name, stage=stage)
     for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
         for dim in value.type.tensor_type.shape.dim:
             if symbols.get(dim.dim_param, DYNAMIC) != DYNAMIC:
@@ -208,6 +197,23 @@ def _parse(data: bytes, stage: str) -> onnx.ModelProto:
             advice="the file is truncated or is not ONNX; export it again",
         )
     return model
+
+
+def _bind(dim: onnx.TensorShapeProto.Dimension, size: int, symbols: dict[str, int], *, where: str, stage: str) -> None:
+    """Fix one nameless dimension, or note the size of its symbol."""
+    if dim.HasField("dim_value"):
+        return
+    if not dim.dim_param:
+        if size != DYNAMIC:
+            dim.dim_value = size
+        return
+    known = symbols.setdefault(dim.dim_param, size)
+    if known != size:
+        raise CompileError(
+            stage=stage,
+            detail=f"input {where!r}: expected symbol {dim.dim_param!r} to have one size, got {known} and {size}",
+            advice="give both dimensions the same size in the contract",
+        )
 
 
 def _check_opset(model: onnx.ModelProto, stage: str) -> int:

@@ -100,7 +100,7 @@ def _datasets(sources: Sources) -> list[dict[str, Any]]:
             "bom-ref": f"data:{name}",
             "name": name,
             "hashes": _hashes(dataset.digest),
-            "data": [{"type": "dataset", "name": name, "properties": [_samples(dataset.samples)]}],
+            "data": [{"type": "dataset", "name": name, "contents": {"properties": [_samples(dataset.samples)]}}],
         }
         for name, dataset in found.items()
         if dataset

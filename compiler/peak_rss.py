@@ -6,6 +6,7 @@ writes the peak resident set size in bytes to its standard output. It imports no
 
 from __future__ import annotations
 
+import os
 import resource
 import subprocess
 import sys
@@ -60,15 +61,24 @@ def measure_peak_rss(source: EngineSource, inputs: Mapping[str, Tensor]) -> int:
         rows = {name: JobInput(dtype=t.dtype, shape=t.shape, data=bytes(t.data)) for name, t in inputs.items()}
         job = Job(source=replace(source, files={}), file_names=names, inputs=rows)
         (Path(folder) / "job.msgpack").write_bytes(msgspec.msgpack.encode(job))
-        command = [sys.executable, "-m", "compiler.peak_rss", folder]
-        try:
-            child = subprocess.run(command, capture_output=True, check=False, timeout=TIMEOUT_S)  # noqa: S603
-        except subprocess.TimeoutExpired:
-            raise _failed(source, f"took longer than {TIMEOUT_S} s") from None
+        child = _run_child(source, folder)
     if child.returncode or not child.stdout.strip().isdigit():
         lines = child.stderr.decode(errors="replace").strip().splitlines()
         raise _failed(source, lines[-1] if lines else f"exit status {child.returncode}")
     return int(child.stdout)
+
+
+def _run_child(source: EngineSource, folder: str) -> subprocess.CompletedProcess[bytes]:
+    # -P, and our own root first: a file called compiler.py in the caller's folder must not be run in place of this one.
+    command = [sys.executable, "-P", "-m", "compiler.peak_rss", folder]
+    paths = [str(Path(__file__).resolve().parents[1]), *filter(None, sys.path)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    try:
+        return subprocess.run(  # noqa: S603
+            command, capture_output=True, check=False, timeout=TIMEOUT_S, env=environment
+        )
+    except subprocess.TimeoutExpired:
+        raise _failed(source, f"took longer than {TIMEOUT_S} s") from None
 
 
 def run_job(folder: Path) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from onnx import helper  # noqa: TID251 - models are made here
 from sklearn.metrics import accuracy_score
 
 from compiler.compile import CompileResult, compile_bundle
@@ -30,7 +31,7 @@ from edge_runtime.factory import open_engine, source_of
 from hardware_profiles.loader import load_profile
 from hardware_profiles.schema import ProfileLimits
 from tests.compiler.conftest import PROFILES
-from tests.compiler.models import DIGITS, KEYS, classifier_job, contract_text, digits_request, verified
+from tests.compiler.models import DIGITS, KEYS, classifier_job, contract_text, digits_request, model, verified
 
 
 @pytest.fixture(params=PROFILES)
@@ -136,8 +137,8 @@ def test_the_ml_bom_is_cyclonedx(digits: CompileResult) -> None:
     known = {*refs, bom["metadata"]["component"]["bom-ref"]}
     for entry in bom["dependencies"]:
         assert {entry["ref"], *entry["dependsOn"]} <= known
-    model = next(c for c in bom["components"] if c["bom-ref"] == "model:digits:1.0.0")
-    assert {d["ref"] for d in model["modelCard"]["modelParameters"]["datasets"]} <= known
+    source = next(c for c in bom["components"] if c["bom-ref"] == "model:digits:1.0.0")
+    assert {d["ref"] for d in source["modelCard"]["modelParameters"]["datasets"]} <= known
 
 
 class _Recorder(Silent):
@@ -269,6 +270,28 @@ def test_a_runtime_without_a_lowering(tmp_path: Path) -> None:
         compile_bundle(replace(classifier_job(tmp_path), profiles=(other,)))
 
 
+@pytest.mark.parametrize("profile_name", ["cpu-fp32", "cpu-int8", "openvino-fp32", "openvino-int8"])
+def test_two_inputs_one_without_a_batch(tmp_path: Path, profile_name: str) -> None:
+    """``y = (x A) * scale`` with scale of shape [3]: rows of ``scale`` are stacked in the data sets."""
+    nodes = [helper.make_node("MatMul", ["x", "A"], ["h"]), helper.make_node("Mul", ["h", "scale"], ["y"])]
+    rng = np.random.default_rng(1)
+    weights = rng.normal(size=(4, 3)).astype(np.float32)
+    proto = model(nodes, inputs={"x": ("N", 4), "scale": (3,)}, outputs={"y": ("N", 3)}, constants={"A": weights})
+    x = rng.normal(size=(50, 4)).astype(np.float32)
+    scale = rng.uniform(0.5, 2.0, size=(50, 3)).astype(np.float32)
+    arrays = {"x": x, "scale": scale}
+    request = classifier_job(
+        tmp_path,
+        model_bytes=proto.SerializeToString(),
+        contract=contract_text(inputs={"x": (-1, 4), "scale": (3,)}, outputs={"y": (-1, 3)}),
+        calibration=arrays,
+        evaluation=arrays | {"labels": np.argmax((x @ weights) * scale, axis=1)},
+        profiles=(profile_name,),
+    )
+    proof = compile_bundle(request).variants[0].proof
+    assert proof.accuracy.value >= (0.9 if proof.precision is Precision.INT8 else 1.0)
+
+
 def test_scores_that_are_not_numbers(tmp_path: Path) -> None:
     contract = contract_text(inputs={"x": (-1, 4)}, outputs={"y": (-1, 3)}, low=-3e38, high=3e38)
     rows = np.full((4, 4), 3e38, dtype=np.float32)
@@ -283,12 +306,21 @@ def test_scores_that_are_not_numbers(tmp_path: Path) -> None:
 
 def test_memory_is_measured_in_a_process_of_its_own(digits: CompileResult) -> None:
     """This process holds a large block that must not be counted."""
-    block = bytearray(400 << 20)
+    block = b"\1" * (200 << 20)
     variant = verified(digits.bundle_dir).variants["cpu-fp32"]
     row = load_evaluation(DIGITS / "evaluation.npz", variant.contract.inputs).row(0)
     inputs = {name: to_tensor(array) for name, array in row.items()}
-    assert measure_peak_rss(source_of(variant.manifest, variant.files), inputs) < 300 << 20
-    assert len(block) == 400 << 20
+    assert measure_peak_rss(source_of(variant.manifest, variant.files), inputs) < 150 << 20
+    assert len(block) == 200 << 20
+
+
+def test_the_callers_folder_cannot_shadow_the_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, digits: CompileResult
+) -> None:
+    (tmp_path / "compiler.py").write_text("raise SystemExit('shadowed')")
+    monkeypatch.chdir(tmp_path)
+    variant = verified(digits.bundle_dir).variants["cpu-fp32"]
+    assert measure_peak_rss(source_of(variant.manifest, variant.files), variant.goldens[0].inputs) > 10 << 20
 
 
 def test_a_child_that_fails_says_why(digits: CompileResult) -> None:
