@@ -101,6 +101,7 @@ async def _serving(config: AgentConfig, agent: Agent, disk: Disk) -> AsyncIterat
             started_at_ms=started_at_ms,
         )
         disk.write(config.state / RUN_FILE, canonical.dumps(run))
+        agent.recorder.event("started", detail=f"agent {run.agent_version}, profile {agent.poller.profile}")
         logger.info("serving on %s:%d with profile %s", host, port, agent.poller.profile)
         try:
             yield

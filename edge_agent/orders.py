@@ -58,11 +58,11 @@ class OrderBook:
         """The ordered release serves."""
         self._report(_outcome(order, UpdateResult.ACTIVATED, at_ms=at_ms))
 
-    def failed(self, order: DesiredRelease, error: SkerryError, *, at_ms: int) -> None:
-        """The order ended in an error."""
+    def failed(self, order: DesiredRelease, error: SkerryError, *, at_ms: int) -> bool:
+        """The order ended in an error; returns whether that is news (a fault that persists is told once)."""
         if is_final(error):
             self._refused[order.model] = order
-        self._report(_outcome(order, result_of(error), error=error, at_ms=at_ms))
+        return self._report(_outcome(order, result_of(error), error=error, at_ms=at_ms))
 
     def delivered(self, outcomes: tuple[UpdateOutcome, ...]) -> None:
         """The hub has these now."""
@@ -73,16 +73,17 @@ class OrderBook:
         """The latest outcome of each model, for the status."""
         return tuple(self._last[model] for model in sorted(self._last))
 
-    def _report(self, outcome: UpdateOutcome) -> None:
+    def _report(self, outcome: UpdateOutcome) -> bool:
         last = self._last.get(outcome.model)
         if last is not None and _same(last, outcome):
-            return
+            return False
         self._last[outcome.model] = outcome
         self.pending = [*self.pending, outcome][-MAX_PENDING:]
+        return True
 
 
 def _same(one: UpdateOutcome, other: UpdateOutcome) -> bool:
-    """Whether the hub would learn nothing new: a fault that persists is told once."""
+    """Whether the hub would learn nothing new."""
     keys = ("rollout_id", "model", "version", "result", "error")
     return all(getattr(one, key) == getattr(other, key) for key in keys)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from edge_agent.config import AgentConfig
 from edge_agent.identity import Enrolment, Identity, IdentityStore
 from edge_agent.models import ModelTable, Served
-from edge_agent.orders import OrderBook, is_final
+from edge_agent.orders import OrderBook, is_final, result_of
 from edge_agent.ports import Clock, Disk, HubPort
 from edge_agent.schedule import PollSchedule
 from edge_agent.store import Store
@@ -105,9 +105,9 @@ class Poller:
         try:
             await self.updater.apply(node_id, order)
         except SkerryError as error:
-            self.orders.failed(order, error, at_ms=self._now_ms())
-            logger.warning("order %s %s: %s: %s", order.model, order.version, error.name, error)
-            self.journal("update-error", order.model, f"{order.version}: {error.name}")
+            if self.orders.failed(order, error, at_ms=self._now_ms()):
+                logger.warning("order %s %s: %s: %s", order.model, order.version, error.name, error)
+                self.journal(result_of(error).value, order.model, f"{order.version}: {error.name}: {error}")
             if is_final(error):
                 await self.updater.sweep()
             return

@@ -129,6 +129,7 @@ class Updater:
             served.engine.close()
             raise
         old = self.table.activate(served)
+        logger.info("activated %s %s", model, served.version)
         self.journal("activated", model, f"{served.version} {served.variant_digest}")
         return old
 

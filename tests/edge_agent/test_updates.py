@@ -193,6 +193,8 @@ def test_refusals(world: World, attack: Callable[[World], None], name: str, fina
     world.poll(3)
     assert len(world.hub.transfers) == after_refusal, "a refused release was fetched again"
     assert len(world.hub.outcomes) == 2, "the same refusal was reported twice"
+    kinds = [event.kind for event in world.node.recorder.take_events()]
+    assert kinds == ["activated", "refused"]
 
     world.restart()
     assert served_version(world.node) == "1.0.0"
