@@ -39,7 +39,11 @@ T = TypeVar("T")
 MAX_ANSWER_BYTES = 64 << 20
 """Largest answer read into memory; a fleet of ten thousand nodes stays far below."""
 
-TIMEOUT_S = 120.0
+TIMEOUT_S = 60.0
+"""For one call, beside the time that its body takes at ``MIN_UPLOAD_BYTES_PER_S``."""
+
+MIN_UPLOAD_BYTES_PER_S = 64 << 10
+"""A slower upload is given up: half a megabit per second, the upstream of an old DSL line."""
 
 
 class OperatorClient:
@@ -58,7 +62,6 @@ class OperatorClient:
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             headers={"Authorization": f"Bearer {self._token}"},
-            timeout=aiohttp.ClientTimeout(total=self._timeout_s),
             auto_decompress=False,
         )
         return self
@@ -180,7 +183,10 @@ class OperatorClient:
         try:
             # A file-like body is sent in pieces, where aiohttp would write large bytes at once.
             body = None if data is None else io.BytesIO(data)
-            async with self._session.request(method, self._url + path, data=body, allow_redirects=False) as response:
+            timeout = aiohttp.ClientTimeout(total=self._timeout_s + len(data or b"") / MIN_UPLOAD_BYTES_PER_S)
+            async with self._session.request(
+                method, self._url + path, data=body, allow_redirects=False, timeout=timeout
+            ) as response:
                 return response.status, await _read(response)
         except (aiohttp.ClientError, TimeoutError) as error:
             raise UnavailableError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -20,6 +20,13 @@ from tests.fleet_hub.running import PROFILE, TEAM, Clock, Node, RunningHub, enro
 from tests.fleet_hub.samples import OWNERS, make_bundle
 
 VARIANT = "sha256:" + "2" * 64
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
+    """One hub for tests that only look at their own nodes."""
+    with serve(init(tmp_path_factory.mktemp("shared"))) as hub:
+        yield hub
 
 
 def with_hub(tmp_path: Path, run: Callable[[RunningHub], Awaitable[None]], clock: Clock | None = None) -> None:
@@ -91,7 +98,7 @@ def test_expired_and_unknown_tokens_are_refused(tmp_path: Path) -> None:
     with_hub(tmp_path, run, clock)
 
 
-def test_enrolment_must_be_signed_by_the_key_it_brings(tmp_path: Path) -> None:
+def test_enrolment_must_be_signed_by_the_key_it_brings(shared: RunningHub) -> None:
     async def run(hub: RunningHub) -> None:
         async with hub.client("operator") as operator:
             token = (await operator.create_token({})).token
@@ -105,7 +112,7 @@ def test_enrolment_must_be_signed_by_the_key_it_brings(tmp_path: Path) -> None:
         status, body = await thief.enrol(token)
         assert (status, title(body)) == (401, "UnauthenticatedError")
 
-    with_hub(tmp_path, run)
+    asyncio.run(run(shared))
 
 
 @pytest.mark.parametrize(
@@ -118,7 +125,7 @@ def test_enrolment_must_be_signed_by_the_key_it_brings(tmp_path: Path) -> None:
         pytest.param("query", 401, id="query-beside-the-signature"),
     ],
 )
-def test_polls_of_others_are_refused(tmp_path: Path, case: str, status: int) -> None:
+def test_polls_of_others_are_refused(shared: RunningHub, case: str, status: int) -> None:
     async def run(hub: RunningHub) -> None:
         node, other = await enrolled(hub), await enrolled(hub)
         path = f"/v1/nodes/{node.node_id}/poll"
@@ -136,7 +143,7 @@ def test_polls_of_others_are_refused(tmp_path: Path, case: str, status: int) -> 
         got, _ = await sender.send("POST", path, b"{}", query=query)
         assert got == status
 
-    with_hub(tmp_path, run)
+    asyncio.run(run(shared))
 
 
 def test_rollout_reaches_selected_nodes_and_finishes(tmp_path: Path) -> None:
@@ -205,7 +212,7 @@ def test_late_comers_and_lost_outcomes(tmp_path: Path) -> None:
     with_hub(tmp_path, run)
 
 
-def test_rollout_of_an_unknown_release_is_refused(tmp_path: Path) -> None:
+def test_rollout_of_an_unknown_release_is_refused(shared: RunningHub) -> None:
     async def run(hub: RunningHub) -> None:
         async with hub.client("operator") as operator:
             with pytest.raises(RemoteError) as caught:
@@ -213,7 +220,7 @@ def test_rollout_of_an_unknown_release_is_refused(tmp_path: Path) -> None:
             assert caught.value.name == "NotFoundError"
             assert await operator.list_rollouts() == ()
 
-    with_hub(tmp_path, run)
+    asyncio.run(run(shared))
 
 
 def record(*latencies_us: float, version: str = "1.0.0", hits: int = 0) -> ServingRecord:
@@ -324,7 +331,7 @@ def _hostile_sketch() -> ServingRecord:
         ),
     ],
 )
-def test_hostile_telemetry_is_refused_whole(tmp_path: Path, make: Callable[[Node], bytes], status: int) -> None:
+def test_hostile_telemetry_is_refused_whole(shared: RunningHub, make: Callable[[Node], bytes], status: int) -> None:
     async def run(hub: RunningHub) -> None:
         node = await enrolled(hub)
         got, body = await upload(node, make(node))
@@ -332,4 +339,4 @@ def test_hostile_telemetry_is_refused_whole(tmp_path: Path, make: Callable[[Node
         async with hub.client("viewer") as viewer:
             assert await viewer.telemetry_summary() == ()
 
-    with_hub(tmp_path, run)
+    asyncio.run(run(shared))
