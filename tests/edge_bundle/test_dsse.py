@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+from securesystemslib.dsse import Envelope as OtherEnvelope
 
 from edge_bundle.dsse import pae, sign_envelope, verify_envelope
 from edge_bundle.errors import FormatError, LimitExceededError, SignatureError, SkerryError
@@ -34,6 +35,12 @@ def test_pae_of_the_specification() -> None:
         b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
     )
     assert pae("é", b"") == "DSSEv1 2 é 0 ".encode()
+
+
+def test_another_implementation_reads_the_same_envelope() -> None:
+    other = OtherEnvelope.from_dict(json.loads(envelope()))
+    assert (other.payload_type, other.payload, other.pae()) == (TYPE, PAYLOAD, pae(TYPE, PAYLOAD))
+    assert all(len(bytes.fromhex(signature.signature)) == 64 for signature in other.signatures.values())
 
 
 def test_signed_by_both() -> None:

@@ -11,12 +11,14 @@ import pytest
 from edge_bundle.errors import (
     ConflictError,
     DigestMismatchError,
+    LimitExceededError,
     NotFoundError,
     SignatureError,
     SkerryError,
     UnavailableError,
 )
 from edge_bundle.keys import TrustPolicy
+from edge_bundle.limits import MAX_INDEX_BYTES
 from edge_bundle.walk import ReleaseWalk, VerifiedRelease, VerifiedVariant, walk_source
 from tests.edge_bundle.forge import Forge
 from tests.edge_bundle.hostile_releases import HOSTILE_RELEASES
@@ -127,6 +129,11 @@ def test_hostile_releases_are_refused(forge: Forge, error: type[SkerryError], me
 def test_hostile_variant_does_not_reach_those_who_do_not_ask_for_it() -> None:
     forge = Forge(artifact=lambda _: b"garbage")
     assert walk_source(forge.make(), forge, POLICY, "cpu-int8").variants
+
+
+def test_release_index_is_bounded_before_it_is_parsed() -> None:
+    with pytest.raises(LimitExceededError, match=f"release index: expected at most {MAX_INDEX_BYTES} bytes"):
+        ReleaseWalk(b" " * (MAX_INDEX_BYTES + 1), None, POLICY)
 
 
 def test_verified_objects_have_no_public_constructor() -> None:
