@@ -31,47 +31,58 @@ class EngineRunner:
         self._served = served
         self._settings = settings
         self._executor = executor
-        self._turn = asyncio.Lock()  # the engine runs one request at a time; waiters are served in order
-        self._pending = 0
+        self._turn = asyncio.Lock()  # held by a run in a worker; an engine takes one call at a time
+        self._waiting = 0
         self.us_per_row = INLINE_LIMIT_US + 1 if served.proof is None else served.proof.latency.p50_us
         self.runs = 0
 
     def run(self, call: Call) -> Awaitable[None] | None:
         """Set ``call.outputs``. Raises ``EngineError``, or ``UnavailableError`` when too many runs wait already."""
-        if self._pending == 0 and self.us_per_row * call.rows <= INLINE_LIMIT_US:
-            call.outputs, elapsed_us = self._timed_run(call.inputs)
-            self._measured(elapsed_us, call.rows)
+        if not self._turn.locked() and self._is_quick(call):
+            self._run_here(call)
             return None
-        if self._pending >= self._settings.max_pending_runs:
-            detail = f"{self._pending} requests already wait for its engine"
+        if self._waiting >= self._settings.max_pending_runs:
+            detail = f"{self._waiting} requests already wait for its engine"
             raise UnavailableError(what=f"model {self._served.name}", detail=detail, advice="try again shortly")
-        return self._run_in_worker(call)
+        return self._run_in_turn(call)
 
-    async def _run_in_worker(self, call: Call) -> None:
-        limit_s = self._settings.engine_timeout_s
-        try:
-            async with asyncio.timeout(limit_s):
-                future = await self._start(call.inputs)
-                # A run cannot be interrupted: on timeout or cancellation it goes on alone and gives its turn back.
-                call.outputs, elapsed_us = await asyncio.shield(future)
-        except TimeoutError:
-            raise EngineTimeoutError(runtime=self._served.manifest.runtime, limit_s=limit_s) from None
+    def _is_quick(self, call: Call) -> bool:
+        return self.us_per_row * call.rows <= INLINE_LIMIT_US
+
+    def _run_here(self, call: Call) -> None:
+        call.outputs, elapsed_us = self._timed_run(call.inputs)
         self._measured(elapsed_us, call.rows)
 
-    async def _start(self, inputs: Mapping[str, Tensor]) -> asyncio.Future[tuple[dict[str, Tensor], float]]:
-        self._pending += 1
+    async def _run_in_turn(self, call: Call) -> None:
+        limit_s = self._settings.engine_timeout_s
+        self._waiting += 1
         try:
-            await self._turn.acquire()
-        except asyncio.CancelledError:
-            self._pending -= 1
-            raise
+            async with asyncio.timeout(limit_s):
+                await self._turn.acquire()
+                if self._is_quick(call):  # known since this request began to wait: no need for a worker any more
+                    self._run_here_and_release(call)
+                    return
+                # A run cannot be interrupted: on timeout or cancellation it goes on alone and gives its turn back.
+                call.outputs, elapsed_us = await asyncio.shield(self._start(call.inputs))
+        except TimeoutError:
+            raise EngineTimeoutError(runtime=self._served.manifest.runtime, limit_s=limit_s) from None
+        finally:
+            self._waiting -= 1
+        self._measured(elapsed_us, call.rows)
+
+    def _run_here_and_release(self, call: Call) -> None:
+        try:
+            self._run_here(call)
+        finally:
+            self._turn.release()
+
+    def _start(self, inputs: Mapping[str, Tensor]) -> asyncio.Future[tuple[dict[str, Tensor], float]]:
         self._served.users.enter()
         future = asyncio.get_running_loop().run_in_executor(self._executor, self._timed_run, inputs)
         future.add_done_callback(self._finished)
         return future
 
     def _finished(self, future: asyncio.Future[tuple[dict[str, Tensor], float]]) -> None:
-        self._pending -= 1
         self._turn.release()
         self._served.users.leave()
         if not future.cancelled():

@@ -37,6 +37,25 @@ def test_a_quick_engine_moves_into_the_loop_once_measured() -> None:
     assert asyncio.run(go()) == [False, True, True]
 
 
+def test_a_quick_engine_moves_into_the_loop_under_steady_load_too() -> None:
+    """Requests that queued behind the first run must not keep each other in the worker for ever."""
+
+    async def go() -> list[bool]:
+        engine = ThreadNotingEngine()
+        async with serving(served(engine, UNCACHED)) as server:
+
+            async def client() -> None:
+                for _ in range(20):
+                    assert (await server.send(infer_body())).status == 200
+
+            await asyncio.gather(*(client() for _ in range(8)))
+        return engine.threads
+
+    threads = asyncio.run(go())
+    assert len(threads) == 160
+    assert threads.count(False) < 20  # the first run, and what a busy machine makes look slow
+
+
 def test_an_engine_that_hangs_times_out_and_the_server_lives_on() -> None:
     async def go() -> None:
         engine = GatedEngine()
