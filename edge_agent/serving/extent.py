@@ -36,12 +36,12 @@ def extent(tensor: Tensor) -> Extent:
 
 def extent_plain(tensor: Tensor) -> Extent:
     """``extent`` with the standard library alone."""
-    values = _values(tensor)
-    if tensor.dtype.is_float:
-        numbers = [value for value in values if value == value]  # noqa: PLR0124 - NaN is the one value unequal to itself
-        has_nan = len(numbers) != len(values)
-    else:
-        numbers, has_nan = list(values), False
+    numbers = _values(tensor)
+    has_nan = False
+    if math.isnan(sum(numbers)):  # one NaN makes the sum NaN; so do two infinities, hence the closer look
+        rest = tuple(value for value in numbers if not math.isnan(value))
+        has_nan = len(rest) != len(numbers)
+        numbers = rest
     if not numbers:
         return Extent(math.inf, -math.inf, has_nan)
     return Extent(min(numbers), max(numbers), has_nan)
@@ -62,7 +62,7 @@ def extent_numpy(tensor: Tensor, numpy: ModuleType) -> Extent:
 
 
 def clip(tensor: Tensor, low: float, high: float) -> Tensor:
-    """The tensor with every element moved into ``[low, high]``; both are values of its dtype, or infinite."""
+    """The tensor with every element moved into ``[low, high]``; both are values of its dtype, or inrest."""
     numpy = _numpy()
     return clip_plain(tensor, low, high) if numpy is None else clip_numpy(tensor, low, high, numpy)
 
