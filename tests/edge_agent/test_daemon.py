@@ -154,3 +154,19 @@ def test_signals_stop_the_process_gracefully(tmp_path: Path, number: signal.Sign
     lines = [msgspec.json.decode(line) for line in log.splitlines()]
     assert "stopping" in [line["message"] for line in lines]
     assert not (config.state / "run" / "agent.json").exists()
+
+
+def test_a_killed_process_leaves_nothing_in_the_way_of_the_next(tmp_path: Path) -> None:
+    config = installed(tmp_path)
+    file = tmp_path / "config.json"
+    file.write_bytes(msgspec.json.encode(config))
+    with subprocess.Popen([sys.executable, "-c", PROCESS, str(file)], stderr=subprocess.DEVNULL) as process:
+        asyncio.run(wait_for_status(config, lambda status: bool(status.slots)))
+        process.kill()
+    assert read_run_file(config.state).pid == process.pid
+
+    async def look() -> None:
+        status = await wait_for_status(config, lambda status: bool(status.slots))
+        assert status.pid == os.getpid()
+
+    run_with(config, look)
