@@ -110,10 +110,13 @@ def to_openvino(graph: Graph, profile: Profile) -> Lowered:
 
 
 def _name_by_position(model: Any) -> None:
-    """Operations without a name of their own get one from a counter of the process, which no second build repeats."""
+    """Operations without a name of their own get one from a counter of the process, which no second build repeats.
+
+    The slash keeps the new names apart from those of the graph's own nodes (``Relu_3``).
+    """
     for position, operation in enumerate(model.get_ordered_ops()):
         if operation.get_friendly_name() == operation.get_name():
-            operation.set_friendly_name(f"{operation.get_type_name()}_{position}")
+            operation.set_friendly_name(f"made/{operation.get_type_name()}_{position}")
 
 
 LOWERINGS: Mapping[str, Callable[[Graph, Profile], Lowered]] = {

@@ -6,12 +6,13 @@ import json
 import os
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from compiler.compile import CompileResult
+from compiler.compile import CompileResult, compile_bundle
 from tests.compiler.conftest import PROFILES
-from tests.compiler.models import ROOT
+from tests.compiler.models import ROOT, classifier_job, digits_request, verified
 
 CHILD = """
 import json, os, sys
@@ -47,6 +48,20 @@ def test_two_processes_agree_with_this_one(tmp_path: Path, digits: CompileResult
         two = pool.submit(_compile, tmp_path / "some where else", "4242", "one core")
     assert one.result() == two.result()
     assert one.result()[:2] == [digits.bundle_digest, [v.proof.variant_digest for v in digits.variants]]
+
+
+def test_a_process_that_compiled_before_gives_the_same(tmp_path: Path, digits: CompileResult) -> None:
+    """OpenVINO numbers nameless operations with a counter of the process."""
+    compile_bundle(classifier_job(tmp_path, profiles=("openvino-int8",)))
+    again = compile_bundle(digits_request(tmp_path / "again", *PROFILES))
+    assert again.bundle_digest == digits.bundle_digest
+
+
+def test_layer_names_of_openvino_are_distinct(digits: CompileResult) -> None:
+    for profile in ("openvino-fp32", "openvino-int8"):
+        xml = verified(digits.bundle_dir).variants[profile].files["model.xml"]
+        names = [layer.attrib["name"] for layer in ET.fromstring(xml).iter("layer")]
+        assert len(set(names)) == len(names)
 
 
 def test_nothing_of_this_machine_is_inside(digits: CompileResult) -> None:
