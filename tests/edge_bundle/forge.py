@@ -18,6 +18,7 @@ from edge_bundle.blobs import compress
 from edge_bundle.bundle import BundleRefs
 from edge_bundle.canonical import dumps
 from edge_bundle.digest import Digest, sha256_digest
+from edge_bundle.dsse import IN_TOTO_PAYLOAD_TYPE
 from edge_bundle.errors import NotFoundError
 from edge_bundle.golden import encode_goldens
 from edge_bundle.keys import SigningKey
@@ -78,6 +79,7 @@ class Forge:
     release: EditDocument = unchanged
     serve: Callable[[dict[Digest, bytes]], None] = lambda blobs: None
     keys: Sequence[SigningKey] = (ALICE, BOB)
+    payload_type: str = IN_TOTO_PAYLOAD_TYPE
     swap_envelopes: bool = False
     blobs: dict[Digest, bytes] = field(default_factory=dict)
 
@@ -107,7 +109,7 @@ class Forge:
         }
         bundle |= {"artifactType": BUNDLE_ARTIFACT_TYPE, "annotations": {REF_NAME: "digits:1.0.0"}}
         envelopes = [
-            self.put(edited(sign(payload, self.keys), self.envelope), ENVELOPE_MEDIA_TYPE)
+            self.put(edited(sign(payload, self.keys, self.payload_type), self.envelope), ENVELOPE_MEDIA_TYPE)
             | {"annotations": {ATTESTATION: kind}}
             for kind, payload in payloads.items()
         ]

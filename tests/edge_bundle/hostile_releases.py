@@ -136,6 +136,9 @@ HOSTILE_RELEASES: dict[str, Case] = {
     "signature_over_another_payload": (Forge(envelope=put("payload", value="e30=")), SignatureError, "got 0"),
     "no_signatures": (Forge(envelope=put("signatures", value=[])), FormatError, "length >= 1"),
     # envelopes
+    "payload_signed_for_another_purpose": (
+        Forge(payload_type="application/json"), FormatError, "expected application/vnd.in-toto.json, got 'application/json'"
+    ),
     "swapped_envelopes": (Forge(swap_envelopes=True), SubjectMismatchError, "attestation: expected https://slsa.dev"),
     "provenance_offered_as_proof": (
         Forge(release=lambda d: d["manifests"][2].update(

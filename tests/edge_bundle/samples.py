@@ -142,8 +142,8 @@ def proofs_payload(refs: BundleRefs, edit: Callable[[Proof], Proof] = lambda pro
     return build_proofs(name="digits", version="1.0.0", bundle_digest=refs.bundle_digest, proofs=proofs)
 
 
-def sign(payload: bytes, keys: Sequence[SigningKey] = (ALICE, BOB)) -> bytes:
-    return sign_envelope(IN_TOTO_PAYLOAD_TYPE, payload, keys)
+def sign(payload: bytes, keys: Sequence[SigningKey] = (ALICE, BOB), payload_type: str = IN_TOTO_PAYLOAD_TYPE) -> bytes:
+    return sign_envelope(payload_type, payload, keys)
 
 
 def sample_release(directory: Path, keys: Sequence[SigningKey] = (ALICE, BOB)) -> SampleRelease:
