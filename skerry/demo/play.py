@@ -31,6 +31,7 @@ async def play(place: Workplace, stage: Show) -> list[Claim]:
 
     stage.act(2)
     signed = act2_sign.verify_and_rebuild(place, compiled)
+    stage.tables(show.signed_facts(signed))
     judged(act2_sign.judge(signed))
 
     with Crew(place.logs) as crew:

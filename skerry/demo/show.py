@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from rich.console import Console, RenderableType
 
+from skerry.demo.act2_sign import Signed
 from skerry.demo.act4_serve import Served
 from skerry.demo.act5_report import Report
 from skerry.demo.act6_attacks import Attacks
 from skerry.demo.claims import Claim
-from skerry.output import shorten_digests, table
+from skerry.output import facts, shorten_digests, table
 
 TITLES = {
     1: "one model, compiled and measured for each hardware profile",
@@ -43,6 +44,16 @@ class Show:
             mark = "[green]ok[/green]  " if claim.ok else "[bold red]FAIL[/bold red]"
             tail = claim.found if claim.ok else f"{claim.found}, expected {claim.expected}"
             self.console.print(f"  {mark} {claim.name}: {tail}", soft_wrap=True)
+
+
+def signed_facts(signed: Signed) -> RenderableType:
+    """What was signed, by whom, and what the second build gave."""
+    release = signed.release
+    return facts("", {
+        "bundle": release.bundle_digest,
+        "second build": signed.second_digest,
+        "signed by": " ".join(keyid[:12] for keyid in release.signed_by),
+    })  # fmt: skip
 
 
 def serve_table(served: Sequence[Served]) -> RenderableType:
