@@ -72,13 +72,15 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
         response = problem(HTTPStatus(error.status), error.reason, f"{request.method} {request.path}", "")
         response.headers.update({name: value for name, value in error.headers.items() if name == "Allow"})
         return response
-    except SQLAlchemyError:
-        _log.exception("database error at %s %s", request.method, request.path)
-        return problem(HTTPStatus.SERVICE_UNAVAILABLE, "UnavailableError", "the hub's database failed", "")
     except TimeoutError:
         return problem(HTTPStatus.REQUEST_TIMEOUT, "UnavailableError", "the request took too long to arrive", "")
     except ConnectionError:
         raise  # the client is gone: nobody to answer, and aiohttp ends the connection quietly
+    except (OSError, SQLAlchemyError):  # after its two kinds above, which are not about a disk
+        _log.exception("storage error at %s %s", request.method, request.path)
+        return problem(
+            HTTPStatus.SERVICE_UNAVAILABLE, "UnavailableError", "the hub's storage failed", "try again later"
+        )
     except Exception:  # noqa: BLE001 - the root of a request: logged, and answered as our fault
         _log.exception("bug at %s %s", request.method, request.path)
         return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError", "the hub failed; its log says more", "")

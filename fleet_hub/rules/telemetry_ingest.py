@@ -16,22 +16,34 @@ from edge_bundle.contract import ModelName, VersionText
 from edge_bundle.ddsketch import MAX_BINS, Sketch
 from edge_bundle.digest import parse_digest
 from edge_bundle.errors import FormatError, LimitExceededError, RefusedError
-from edge_bundle.limits import MAX_RATIO
+from edge_bundle.limits import MAX_RATIO, MAX_SAFE_INTEGER
+from edge_bundle.messages import Name
 from edge_bundle.telemetry import MAX_BATCH_BYTES, ServingRecord, TelemetryBatch
 
 MAX_COMPRESSED_BYTES = 1 << 20
 """Largest upload; ``MAX_BATCH_BYTES`` of counters and sketches pack far below a quarter."""
 
-MAX_COUNT = 1 << 53
-"""Largest count in one record: beyond it the sums could leave 64 bits within a fleet's lifetime."""
+MAX_COUNT = 1 << 40
+"""Largest count in one record: a million requests a second for twelve days."""
+
+MAX_EVENT_NAME_CHARS = 128
+"""Kind and model of an event."""
 
 COUNTERS = ("requests", "samples", "hits", "misses", "rejected", "failed", "clipped", "flagged")
 """Counters of a serving record that totals add up."""
 
-MAX_BIN_INDEX = 36_000
-"""Largest bin that a 64-bit float can fall into: ln(1.8e308) / ln(1.01 / 0.99) = 35,490."""
+MIN_BIN_INDEX = -37_300
+"""Below every bin that a 64-bit float falls into: ln(5e-324) / ln(1.01 / 0.99) = -37,221."""
+
+MAX_BIN_INDEX = 35_000
+"""Bins up to 1e304; the bound of the last bins overflows a 64-bit float when a quantile is taken."""
 
 _Names = tuple[ModelName, VersionText, ModelName]
+_SafeInteger = Annotated[int, msgspec.Meta(ge=0, le=MAX_SAFE_INTEGER)]
+_EventName = Annotated[str, msgspec.Meta(max_length=MAX_EVENT_NAME_CHARS)]
+_Identity = tuple[Name, _SafeInteger]
+_Times = tuple[_SafeInteger, _SafeInteger]
+_EventBounds = tuple[_SafeInteger, _EventName, _EventName]
 _Counts = list[Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]]
 _decoder = msgspec.msgpack.Decoder(TelemetryBatch)
 
@@ -65,6 +77,15 @@ class Total:
         self.last_ms = max(self.last_ms, record.end_ms)
         self.latency_us.merge(record.latency_us)
 
+    def merge(self, other: Total) -> None:
+        """Add another total. Sums stop at what JSON keeps exactly, so that no node can spoil the hub's answers."""
+        for name in COUNTERS:
+            self.counts[name] = min(self.counts[name] + other.counts[name], MAX_SAFE_INTEGER)
+        self.batches += other.batches
+        self.first_ms = min(self.first_ms, other.first_ms)
+        self.last_ms = max(self.last_ms, other.last_ms)
+        self.latency_us.merge(other.latency_us)
+
 
 def decode(data: bytes, *, node_id: str) -> TelemetryBatch:
     """Unpack one upload of the node that signed it.
@@ -78,8 +99,13 @@ def decode(data: bytes, *, node_id: str) -> TelemetryBatch:
         raise FormatError(what="telemetry batch", expected="a MessagePack TelemetryBatch", got=str(error)) from None
     if batch.node_id != node_id:
         raise RefusedError(what="telemetry batch", detail=f"{node_id} signed a batch of {batch.node_id}")
+    try:
+        _check_bounds(batch)
+    except msgspec.ValidationError as error:
+        raise FormatError(what="telemetry batch", expected="names and numbers in bounds", got=str(error)) from None
     for record in batch.serving:
-        _check(record)
+        parse_digest(record.variant_digest, what="telemetry batch: variant_digest")
+        _check_sketch(record.latency_us)
     return batch
 
 
@@ -93,14 +119,14 @@ def add_up(batch: TelemetryBatch) -> dict[TotalKey, Total]:
     return totals
 
 
-def _check(record: ServingRecord) -> None:
-    try:
+def _check_bounds(batch: TelemetryBatch) -> None:
+    msgspec.convert((batch.boot_id, batch.sequence), _Identity)
+    for record in batch.serving:
         msgspec.convert((record.model, record.version, record.profile), _Names)
         msgspec.convert([getattr(record, name) for name in COUNTERS], _Counts)
-    except msgspec.ValidationError as error:
-        raise FormatError(what="telemetry batch", expected="names and counts in bounds", got=str(error)) from None
-    parse_digest(record.variant_digest, what="telemetry batch: variant_digest")
-    _check_sketch(record.latency_us)
+        msgspec.convert((record.start_ms, record.end_ms), _Times)
+    for event in batch.events:
+        msgspec.convert((event.at_ms, event.kind, event.model), _EventBounds)
 
 
 def _check_sketch(sketch: Sketch) -> None:
@@ -111,7 +137,7 @@ def _check_sketch(sketch: Sketch) -> None:
         min(counts) >= 0
         and max(counts) <= MAX_COUNT
         and sketch.zeros + sum(sketch.bins.values()) == sketch.count
-        and max((abs(index) for index in sketch.bins), default=0) <= MAX_BIN_INDEX
+        and all(MIN_BIN_INDEX <= index <= MAX_BIN_INDEX for index in sketch.bins)
         and math.isfinite(sketch.total)
         and (sketch.count == 0 or (math.isfinite(sketch.smallest) and math.isfinite(sketch.largest)))
     )

@@ -20,6 +20,9 @@ from fleet_hub.store.tables import node_events, telemetry_batches, telemetry_tot
 _sketch_encoder = msgspec.msgpack.Encoder()
 _sketch_decoder = msgspec.msgpack.Decoder(Sketch)
 
+MAX_DETAIL_CHARS = 2000
+"""Detail of a node's event that is kept."""
+
 # Built once: putting a statement together costs SQLAlchemy more than running it, and this is the hub's busiest path.
 _IDENTITY = ("node_id", "boot_id", "sequence")
 _KEY = tuple(field.name for field in dataclasses.fields(TotalKey))
@@ -46,7 +49,14 @@ def ingest(connection: Connection, batch: TelemetryBatch, *, now_ms: int) -> boo
         _merge(connection, key, total)
     if batch.events:
         rows = [
-            {**identity, "position": position, **msgspec.to_builtins(event)}
+            {
+                **identity,
+                "position": position,
+                "at_ms": event.at_ms,
+                "kind": event.kind,
+                "model": event.model,
+                "detail": event.detail[:MAX_DETAIL_CHARS],
+            }
             for position, event in enumerate(batch.events)
         ]
         connection.execute(_ADD_EVENTS, rows)
@@ -89,12 +99,7 @@ def _merge(connection: Connection, key: TotalKey, total: Total) -> None:
         connection.execute(_ADD_TOTAL, {**vars(key), **_values(total)})
         return
     before = _total(row)
-    for name in COUNTERS:
-        before.counts[name] += total.counts[name]
-    before.batches += total.batches
-    before.first_ms = min(before.first_ms, total.first_ms)
-    before.last_ms = max(before.last_ms, total.last_ms)
-    before.latency_us.merge(total.latency_us)
+    before.merge(total)
     connection.execute(_SET_TOTAL, {**is_key, **_values(before)})
 
 

@@ -21,7 +21,6 @@ from edge_bundle.errors import DigestMismatchError, FormatError, NotFoundError
 from fleet_hub.trust import metadata
 
 TIMESTAMP_FILE = "timestamp.json"
-DIRECTORY = "tuf"
 _FILE_NAME = re.compile(r"(?:timestamp|[1-9][0-9]{0,8}\.[a-z0-9][a-z0-9._-]{0,62})\.json", re.ASCII)
 """TUF specification, section 6: ``VERSION.ROLE.json``, and ``timestamp.json`` alone without a version."""
 

@@ -29,11 +29,6 @@ class ReleaseTarget:
         return target_path(self.custom.model, self.custom.version)
 
 
-def start_role(expires_s: float, keys: Sequence[SigningKey]) -> bytes:
-    """Version 1 of a team role, with no release yet."""
-    return metadata.sign(Targets(version=1, expires=metadata.utc(expires_s)), keys)
-
-
 def extend_role(
     current: bytes | None, release: ReleaseTarget, *, policy: TrustPolicy, keys: Sequence[SigningKey], expires_s: float
 ) -> bytes:

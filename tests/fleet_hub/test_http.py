@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from io import BytesIO
@@ -164,6 +166,32 @@ def test_cut_off_upload_leaves_nothing(tmp_path: Path, caplog: pytest.LogCapture
 
     with_hub(tmp_path, run)
     assert "bug at" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("number", "detail"),
+    [
+        pytest.param(errno.ENOSPC, "the disk is full", id="disk-full"),
+        pytest.param(errno.EIO, "the hub's storage failed", id="disk-broken"),
+    ],
+)
+def test_disk_trouble_is_the_hubs_and_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, detail: str
+) -> None:
+    def fail(_descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    async def run(hub: RunningHub) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", fail)
+            status, headers, body = await fetch(hub, "PUT", f"/v1/blobs/{DIGEST}", data=BLOB)
+        assert (status, msgspec.json.decode(body, type=Problem).title) == (503, "UnavailableError")
+        assert detail.encode() in body
+        assert "Retry-After" in headers
+        assert [path for path in (hub.directory / "blobs").rglob("*") if path.is_file()] == []
+        assert (await fetch(hub, "PUT", f"/v1/blobs/{DIGEST}", data=BLOB))[0] == 201
+
+    with_hub(tmp_path, run)
 
 
 def test_left_overs_of_a_crash_are_swept_at_start(tmp_path: Path) -> None:

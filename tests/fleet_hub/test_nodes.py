@@ -327,6 +327,14 @@ def _hostile_sketch() -> ServingRecord:
             id="sketch-that-does-not-add-up",
         ),
         pytest.param(
+            lambda node: packed(node, 0, msgspec.structs.replace(record(), hits=2**53)), 400, id="count-beyond-reason"
+        ),
+        pytest.param(
+            lambda node: packed(node, 0, msgspec.structs.replace(record(), end_ms=2**63)), 400, id="time-beyond-64-bits"
+        ),
+        pytest.param(lambda node: packed(node, 2**63, record()), 400, id="sequence-beyond-64-bits"),
+        pytest.param(lambda node: packed(node, 0, record(), boot="../boot"), 400, id="boot-id-that-is-no-name"),
+        pytest.param(
             lambda node: packed(node, 0, msgspec.structs.replace(record(), model="../x")), 400, id="name-that-is-none"
         ),
     ],
