@@ -57,7 +57,7 @@ def middleware(metrics: Metrics) -> Middleware:
         elapsed_s = time.monotonic() - started
         route = request.match_info.route.resource
         metrics.count_request(request.method, route.canonical if route else "unknown", response.status, elapsed_s)
-        _log.info("%s %s %d %.1f ms", request.method, request.path, response.status, elapsed_s * 1000)
+        _log.info("%s %s %d %.1f ms", request.method, request.rel_url.raw_path, response.status, elapsed_s * 1000)
         return response
 
     return handle
@@ -77,12 +77,12 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
     except ConnectionError:
         raise  # the client is gone: nobody to answer, and aiohttp ends the connection quietly
     except (OSError, SQLAlchemyError):  # after its two kinds above, which are not about a disk
-        _log.exception("storage error at %s %s", request.method, request.path)
+        _log.exception("storage error at %s %s", request.method, request.rel_url.raw_path)
         return problem(
             HTTPStatus.SERVICE_UNAVAILABLE, "UnavailableError", "the hub's storage failed", "try again later"
         )
     except Exception:  # noqa: BLE001 - the root of a request: logged, and answered as our fault
-        _log.exception("bug at %s %s", request.method, request.path)
+        _log.exception("bug at %s %s", request.method, request.rel_url.raw_path)
         return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalError", "the hub failed; its log says more", "")
 
 

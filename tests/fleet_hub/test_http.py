@@ -322,6 +322,8 @@ def test_secrets_stay_out_of_the_log(tmp_path: Path, caplog: pytest.LogCaptureFi
         for secret in (token, *hub.result.tokens.values()):
             assert secret not in caplog.text
         assert "POST /v1/tokens 201" in caplog.text
+        await fetch(hub, "GET", "/v1/nodes%0aGET%20/forged%20line")
+        assert "/v1/nodes%0AGET%20/forged%20line 404" in caplog.text
 
     with caplog.at_level("INFO"):
         with_hub(tmp_path, run)
