@@ -17,13 +17,14 @@ MIB = 1 << 20
 
 
 def variants_table(result: CompileResult) -> Table:
-    """One line per variant: what was measured, and its digest."""
-    table = Table(box=box.SIMPLE_HEAD, title=f"{result.name} {result.version}", title_justify="left")
-    for column in ("profile", "runtime", "precision"):
-        table.add_column(column, no_wrap=True)
-    for column in ("accuracy (95 % CI)", "drop", "agrees", "p50 us", "p99 us", "size kB", "peak MiB"):
-        table.add_column(column, justify="right", no_wrap=True)
-    table.add_column("digest", no_wrap=True)
+    """One line per variant: what was measured, and its digest. 99 columns wide; in less, cells wrap and stay whole."""
+    title = f"{result.name} {result.version}"
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False, collapse_padding=True)
+    for column in ("profile", "runtime"):
+        table.add_column(column, overflow="fold")
+    for column in ("accuracy (95 % CI)", "drop", "agrees", "p50 us", "p99 us", "kB", "MiB"):
+        table.add_column(column, justify="right", overflow="fold")
+    table.add_column("digest", overflow="fold")
     for variant in result.variants:
         table.add_row(*_cells(variant, result.reference))
     return table
@@ -90,11 +91,10 @@ def _cells(variant: VariantResult, reference: AccuracyProof) -> tuple[str, ...]:
     proof = variant.proof
     return (
         proof.profile,
-        f"{variant.manifest.runtime} {proof.measured_on.runtime_version.split('-')[0]}",
-        proof.precision.value,
+        f"{variant.manifest.runtime} {proof.precision.value}",
         interval(proof.accuracy),
         f"{(reference.value - proof.accuracy.value) * 100:+.2f}",
-        f"{proof.agreement.top1:.2%}".replace("%", " %"),
+        f"{proof.agreement.top1:.1%}".replace("%", " %"),
         f"{proof.latency.p50_us:.1f}",
         f"{proof.latency.p99_us:.1f}",
         f"{proof.artifact_bytes / KB:.1f}",

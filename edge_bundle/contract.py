@@ -98,28 +98,10 @@ class CachePolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     allow_approximate: bool = False
 
 
-class FallbackStep(enum.StrEnum):
-    """Where to go when the variant in use fails."""
-
-    PREVIOUS = "previous"
-
-
-class Fallback(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Steps tried in order when a variant cannot be activated or its engine fails."""
-
-    chain: tuple[FallbackStep, ...] = (FallbackStep.PREVIOUS,)
-
-
 class Privacy(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """``sensitive`` inputs and outputs are never written to disk or telemetry."""
 
     sensitive: bool = False
-
-
-class Lifecycle(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Time bounds of a release on a node."""
-
-    probation_s: Annotated[float, msgspec.Meta(ge=0.0)] = 0.0
 
 
 class GoldenTolerance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -143,7 +125,5 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     latency: LatencyTarget | None = None
     limits: Limits = Limits()
     cache: CachePolicy = CachePolicy()
-    fallback: Fallback = Fallback()
     privacy: Privacy = Privacy()
-    lifecycle: Lifecycle = Lifecycle()
     golden: GoldenTolerance = GoldenTolerance()

@@ -6,7 +6,7 @@
 4. ``clip`` needs a bound to clip to; ``allow_nan`` needs a float dtype.
 5. ``accuracy.output`` names an output.
 6. Every number is finite.
-7. A sensitive model's answers are not reused in a CDN, and a fallback step is listed once.
+7. A sensitive model's answers are not reused in a CDN.
 """
 
 from __future__ import annotations
@@ -111,13 +111,10 @@ def _whole(contract: Contract) -> Iterator[_Violation]:
     # Rule 7
     if contract.privacy.sensitive and contract.cache.reuse is Reuse.CDN:
         yield "cache.reuse", f"{Reuse.NODE.value!r}, because privacy.sensitive is true", repr(Reuse.CDN.value)
-    if len(set(contract.fallback.chain)) != len(contract.fallback.chain):
-        yield "fallback.chain", "each step once", str([step.value for step in contract.fallback.chain])
 
 
 def _numbers(contract: Contract) -> Iterator[tuple[str, float]]:
     yield "cache.ttl_s", contract.cache.ttl_s
-    yield "lifecycle.probation_s", contract.lifecycle.probation_s
     yield "golden.atol", contract.golden.atol
     yield "golden.rtol", contract.golden.rtol
     if contract.latency:

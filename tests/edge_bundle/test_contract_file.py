@@ -35,14 +35,8 @@ max_entries = 100
 reuse = "cdn"
 allow_approximate = false
 
-[fallback]
-chain = ["previous"]
-
 [privacy]
 sensitive = false
-
-[lifecycle]
-probation_s = 2.5
 
 [golden]
 atol = 0.001
@@ -62,7 +56,7 @@ def test_minimal_contract_has_the_documented_defaults() -> None:
 def test_every_key_is_read() -> None:
     contract = parse_contract(FULL, file="contract.toml")
     assert contract.latency is not None
-    assert (contract.latency.p99_ms, contract.cache.reuse, contract.lifecycle.probation_s) == (5.0, Reuse.CDN, 2.5)
+    assert (contract.latency.p99_ms, contract.cache.reuse, contract.cache.ttl_s) == (5.0, Reuse.CDN, 60.0)
 
 
 @pytest.mark.parametrize("text", [CONTRACT_TOML, FULL], ids=["minimal", "full"])
@@ -119,7 +113,6 @@ MISTAKES: dict[str, tuple[str, str, str, str, str, str]] = {
     "bad_dtype": ('dtype = "FP32"', 'dtype = "float32"', "inputs[0].dtype", "one of BOOL, UINT8", "'float32'", ""),
     "dtype_in_lower_case": ('dtype = "FP32"', 'dtype = "fp32"', "inputs[0].dtype", "one of BOOL, UINT8", "'fp32'", "did you mean 'FP32'?"),
     "bad_on_violation": ('"clip"', '"clamp"', "inputs[0].on_violation", "one of reject, clip, flag", "'clamp'", "did you mean 'clip'?"),
-    "bad_fallback": ("[accuracy]", '[fallback]\nchain = ["prev"]\n[accuracy]', "fallback.chain[0]", "one of previous", "'prev'", "did you mean 'previous'?"),
     "no_inputs": ("[[inputs]]", "inputs = []\n[[inputs2]]", "inputs", "a list of length >= 1", "a list of 0", ""),
     "empty_owner": ('"vision team"', '""', "owner", "text of length >= 1", "''", ""),
     "long_owner": ("vision team", "v" * 201, "owner", "text of length <= 200", "text of 201 characters", ""),
@@ -138,7 +131,6 @@ MISTAKES: dict[str, tuple[str, str, str, str, str, str]] = {
     "accuracy_of_no_output": ('output = "logits"', 'output = "probabilities"', "accuracy.output", "one of the outputs: logits", "'probabilities'", ""),
     "infinite_ttl": ("[accuracy]", "[cache]\nttl_s = inf\n[accuracy]", "cache.ttl_s", "a finite number", "inf", ""),
     "sensitive_in_cdn": ("[accuracy]", '[privacy]\nsensitive = true\n[cache]\nreuse = "cdn"\n[accuracy]', "cache.reuse", "'node'", "'cdn'", ""),
-    "repeated_fallback": ("[accuracy]", '[fallback]\nchain = ["previous", "previous"]\n[accuracy]', "fallback.chain", "each step once", "['previous', 'previous']", ""),
     "not_toml": ("schema = 1", "schema : 1", "", "TOML", "an error", ""),
     "key_twice": ("schema = 1", "schema = 1\nschema = 1", "", "TOML", "an error", ""),
     "deep_nesting": ("schema = 1", "schema = " + "[" * 20_000, "", "TOML", "an error", ""),
