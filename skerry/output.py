@@ -33,8 +33,12 @@ def emit(value: object, *, as_json: bool, render: Callable[[], RenderableType]) 
         from edge_bundle.canonical import dumps
 
         click.echo(dumps(msgspec.to_builtins(value, enc_hook=str)).decode())
+        return
+    rendered = render()
+    if isinstance(rendered, str):
+        click.echo(rendered)
     else:
-        console().print(render())
+        console().print(rendered)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> RenderableType:
