@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from edge_agent.serving.call import Mark
+from edge_agent.serving.mark import Mark
 from edge_bundle.tensor import Tensor
 
 ENTRY_OVERHEAD_BYTES = 1024

@@ -2,37 +2,14 @@
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Awaitable
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import Protocol
 
+from edge_agent.serving.cache import Entry
+from edge_agent.serving.deployment import Deployment
+from edge_agent.serving.mark import Mark
+from edge_agent.serving.wanted import WantedOutput
 from edge_bundle.tensor import Tensor
-
-if TYPE_CHECKING:
-    from edge_agent.serving.cache import Entry
-    from edge_agent.serving.deployment import Deployment
-
-
-class MarkKind(enum.StrEnum):
-    """What the contract did to a tensor that broke its range and was let through."""
-
-    FLAGGED = "flagged"
-    CLIPPED = "clipped"
-
-
-class Mark(NamedTuple):
-    """One tensor let through by the contract although values broke its range. ``side`` is ``input`` or ``output``."""
-
-    kind: MarkKind
-    side: str
-    tensor: str
-
-
-class WantedOutput(NamedTuple):
-    """An output that the client asked for, and whether as binary data."""
-
-    name: str
-    binary: bool
 
 
 class Wire(Protocol):

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from edge_agent.models import ModelTable, Served
 from edge_agent.serving.cache import OutputCache
-from edge_agent.serving.call import WantedOutput
 from edge_agent.serving.flights import Flights
 from edge_agent.serving.runner import EngineRunner
 from edge_agent.serving.settings import ServingSettings
 from edge_agent.serving.tensor_check import TensorCheck
+from edge_agent.serving.wanted import WantedOutput
 from edge_agent.telemetry.recorder import Recorder
 from edge_bundle.cache_key import PORTABLE_SCOPE, CacheKeys
 from edge_bundle.manifest import NumericClass

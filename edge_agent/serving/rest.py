@@ -8,8 +8,9 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from edge_agent.serving.call import Call, Mark
+from edge_agent.serving.call import Call
 from edge_agent.serving.deployment import Deployments
+from edge_agent.serving.mark import Mark
 from edge_agent.serving.pipeline import Pipeline
 from edge_agent.serving.problem import BODY_LIMIT, problem_of
 from edge_agent.serving.settings import ServingSettings

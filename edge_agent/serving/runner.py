@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Executor
 
 from edge_agent.models import Served
-from edge_agent.serving.call import Call
 from edge_agent.serving.settings import ServingSettings
 from edge_bundle.errors import EngineTimeoutError, UnavailableError
 from edge_bundle.tensor import Tensor
@@ -36,43 +35,46 @@ class EngineRunner:
         self.us_per_row = INLINE_LIMIT_US + 1 if served.proof is None else served.proof.latency.p50_us
         self.runs = 0
 
-    def run(self, call: Call) -> Awaitable[None] | None:
-        """Set ``call.outputs``. Raises ``EngineError``, or ``UnavailableError`` when too many runs wait already."""
-        if not self._turn.locked() and self._is_quick(call):
-            self._run_here(call)
-            return None
+    def may_run_now(self, rows: int) -> bool:
+        """Whether ``run_now`` may be called: the engine is free, and quick enough for the event loop."""
+        return not self._turn.locked() and self._is_quick(rows)
+
+    def run_now(self, inputs: Mapping[str, Tensor], rows: int) -> dict[str, Tensor]:
+        """One run in the event loop. Raises ``EngineError``."""
+        outputs, elapsed_us = self._timed_run(inputs)
+        self._measured(elapsed_us, rows)
+        return outputs
+
+    async def run_in_turn(self, inputs: Mapping[str, Tensor], rows: int) -> dict[str, Tensor]:
+        """One run after those that wait already, in a worker unless the engine turns out quick meanwhile.
+
+        Raises ``EngineError``, ``EngineTimeoutError``, or ``UnavailableError`` when too many runs wait already.
+        """
         if self._waiting >= self._settings.max_pending_runs:
             detail = f"{self._waiting} requests already wait for its engine"
             raise UnavailableError(what=f"model {self._served.name}", detail=detail, advice="try again shortly")
-        return self._run_in_turn(call)
-
-    def _is_quick(self, call: Call) -> bool:
-        return self.us_per_row * call.rows <= INLINE_LIMIT_US
-
-    def _run_here(self, call: Call) -> None:
-        call.outputs, elapsed_us = self._timed_run(call.inputs)
-        self._measured(elapsed_us, call.rows)
-
-    async def _run_in_turn(self, call: Call) -> None:
         limit_s = self._settings.engine_timeout_s
         self._waiting += 1
         try:
             async with asyncio.timeout(limit_s):
                 await self._turn.acquire()
-                if self._is_quick(call):  # known since this request began to wait: no need for a worker any more
-                    self._run_here_and_release(call)
-                    return
+                if self._is_quick(rows):  # known since this request began to wait: no need for a worker any more
+                    return self._run_now_and_release(inputs, rows)
                 # A run cannot be interrupted: on timeout or cancellation it goes on alone and gives its turn back.
-                call.outputs, elapsed_us = await asyncio.shield(self._start(call.inputs))
+                outputs, elapsed_us = await asyncio.shield(self._start(inputs))
         except TimeoutError:
             raise EngineTimeoutError(runtime=self._served.manifest.runtime, limit_s=limit_s) from None
         finally:
             self._waiting -= 1
-        self._measured(elapsed_us, call.rows)
+        self._measured(elapsed_us, rows)
+        return outputs
 
-    def _run_here_and_release(self, call: Call) -> None:
+    def _is_quick(self, rows: int) -> bool:
+        return self.us_per_row * rows <= INLINE_LIMIT_US
+
+    def _run_now_and_release(self, inputs: Mapping[str, Tensor], rows: int) -> dict[str, Tensor]:
         try:
-            self._run_here(call)
+            return self.run_now(inputs, rows)
         finally:
             self._turn.release()
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from edge_agent.serving.call import Mark, MarkKind
 from edge_agent.serving.extent import Extent, bounds, clip, extent
+from edge_agent.serving.mark import Mark, MarkKind
 from edge_bundle.contract import OnViolation, TensorRule
 from edge_bundle.errors import ContractViolationError
 from edge_bundle.tensor import DYNAMIC, Tensor

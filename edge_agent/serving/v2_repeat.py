@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from edge_agent.serving.call import WantedOutput
 from edge_agent.serving.v2_request import InferRequest, decode_request
+from edge_agent.serving.wanted import WantedOutput
 from edge_bundle.tensor import DType, Tensor
 
 MAX_HEADERS = 64

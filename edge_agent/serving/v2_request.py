@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from edge_agent.serving.call import WantedOutput
 from edge_agent.serving.v2_binary import BinaryTail, binary_size
 from edge_agent.serving.v2_json import InputObject, RequestObject, decode_request_object, parse_data, parse_dtype
+from edge_agent.serving.wanted import WantedOutput
 from edge_bundle.errors import FormatError
 from edge_bundle.tensor import Tensor
 

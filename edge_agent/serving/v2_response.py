@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from edge_agent.serving.call import WantedOutput
 from edge_agent.serving.v2_json import render_data
+from edge_agent.serving.wanted import WantedOutput
 from edge_bundle.tensor import Tensor
 
 _encoder = msgspec.json.Encoder()

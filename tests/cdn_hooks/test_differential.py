@@ -8,12 +8,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from edge_agent.serving.call import Call, WantedOutput
+from edge_agent.serving.call import Call
 from edge_agent.serving.problem import status_of
 from edge_agent.serving.steps.shape_check import ShapeCheck
 from edge_agent.serving.tensor_check import TensorCheck
 from edge_agent.serving.v2_binary import parse_length
 from edge_agent.serving.v2_request import decode_request
+from edge_agent.serving.wanted import WantedOutput
 from edge_bundle.cache_key import cache_key
 from edge_bundle.errors import SkerryError
 from tests.cdn_hooks.node import run_node

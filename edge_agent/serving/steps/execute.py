@@ -12,7 +12,14 @@ class Execute:
 
     def enter(self, call: Call) -> Awaitable[None] | None:
         """Compute ``call.outputs``. Raises ``EngineError``, ``EngineTimeoutError`` or ``UnavailableError``."""
-        return call.deployment.runner.run(call)
+        runner = call.deployment.runner
+        if runner.may_run_now(call.rows):
+            call.outputs = runner.run_now(call.inputs, call.rows)
+            return None
+        return self._wait(call)
 
     def leave(self, call: Call) -> None:
         """Nothing to give back."""
+
+    async def _wait(self, call: Call) -> None:
+        call.outputs = await call.deployment.runner.run_in_turn(call.inputs, call.rows)

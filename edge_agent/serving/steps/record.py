@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from edge_agent.serving.call import Call, MarkKind
+from edge_agent.serving.call import Call
+from edge_agent.serving.mark import MarkKind
 from edge_bundle.errors import ContractViolationError, FormatError, LimitExceededError
 
 REJECTIONS = (ContractViolationError, FormatError, LimitExceededError)

@@ -8,11 +8,12 @@ from collections.abc import Awaitable
 from concurrent.futures import ThreadPoolExecutor
 
 from edge_agent.models import ModelTable
-from edge_agent.serving.call import Call, WantedOutput
+from edge_agent.serving.call import Call
 from edge_agent.serving.deployment import Deployment, Deployments
 from edge_agent.serving.pipeline import Pipeline, standard_steps
 from edge_agent.serving.settings import ServingSettings
 from edge_agent.serving.steps.reuse import Reuse
+from edge_agent.serving.wanted import WantedOutput
 from edge_agent.telemetry.recorder import Recorder
 from tests.edge_agent.serving.world import INPUT, OUTPUT, GatedEngine, floats, fp32, served
 

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.serving.call import WantedOutput
 from edge_agent.serving.extent import integer_limits
 from edge_agent.serving.v2_json import parse_data
 from edge_agent.serving.v2_repeat import MAX_HEADERS, RequestDecoder
 from edge_agent.serving.v2_request import InferRequest, decode_request
 from edge_agent.serving.v2_response import encode_response
+from edge_agent.serving.wanted import WantedOutput
 from edge_bundle.errors import FormatError
 from edge_bundle.tensor import DType, Tensor
 
