@@ -38,6 +38,7 @@ async def play(place: Workplace, stage: Show) -> list[Claim]:
         stage.act(3)
         async with act3_fleet.open_hub(place, crew) as hub:
             fleet = await act3_fleet.open_fleet(place, crew, hub, compiled.bundle_dir)
+            stage.tables(show.fleet_table(fleet, hub.url))
             judged(act3_fleet.judge(fleet, compiled.bundle_digest))
 
             stage.act(4)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rich.console import Console, RenderableType
 
 from skerry.demo.act2_sign import Signed
+from skerry.demo.act3_fleet import Fleet
 from skerry.demo.act4_serve import Served
 from skerry.demo.act5_report import Report
 from skerry.demo.act6_attacks import Attacks
@@ -54,6 +55,14 @@ def signed_facts(signed: Signed) -> RenderableType:
         "second build": signed.second_digest,
         "signed by": " ".join(keyid[:12] for keyid in release.signed_by),
     })  # fmt: skip
+
+
+def fleet_table(fleet: Fleet, hub_url: str) -> RenderableType:
+    """One line per agent, and how its part of the rollout ended."""
+    rollout = fleet.rollout
+    title = f"hub {hub_url}, {rollout.rollout_id}: {rollout.model} {rollout.version}"
+    rows = [(fleet.names[n.node_id], n.node_id, fleet.urls[fleet.names[n.node_id]], n.state) for n in rollout.nodes]
+    return table(title, ("agent", "node", "address", "rollout"), rows)
 
 
 def serve_table(served: Sequence[Served]) -> RenderableType:
