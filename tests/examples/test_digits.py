@@ -6,6 +6,7 @@ import hashlib
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,12 @@ def test_training_again_gives_the_committed_bytes(tmp_path: Path) -> None:
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     for name in (*FILES, "record.json"):
         assert (tmp_path / name).read_bytes() == (DIGITS / name).read_bytes(), name
+
+
+def test_archives_hold_nothing_that_depends_on_the_release_of_python() -> None:
+    for name in ("calibration.npz", "evaluation.npz"):
+        with zipfile.ZipFile(DIGITS / name) as archive:
+            assert {(part.extract_version, part.extra) for part in archive.infolist()} == {(20, b"")}, name
 
 
 def test_record_names_the_committed_files() -> None:
