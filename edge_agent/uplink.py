@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from edge_agent.assembly import Agent
 from edge_agent.config import AgentConfig
@@ -39,8 +41,7 @@ async def run_uplink(config: AgentConfig, agent: Agent, hub: HubPort, clock: Clo
     limits = SpoolLimits(max_bytes=config.telemetry.spool_max_bytes, max_age_s=config.telemetry.spool_max_age_s)
     path = config.state / "telemetry.sqlite3"
     boot_id = agent.poller.identity.boot_id
-    spool = await asyncio.to_thread(Spool, path, node_id=node_id, boot_id=boot_id, limits=limits, clock=clock)
-    with spool:
+    with await _open(partial(Spool, path, node_id=node_id, boot_id=boot_id, limits=limits, clock=clock)) as spool:
         collector = Collector(agent.recorder, spool)
         backoff = Backoff(max_s=config.hub.backoff_max_s)
         uploader = Uploader(spool, HubSink(hub, node_id), backoff=backoff, rng=random.Random())  # noqa: S311 - jitter
@@ -52,3 +53,13 @@ async def run_uplink(config: AgentConfig, agent: Agent, hub: HubPort, clock: Clo
             with suppress(TimeoutError):
                 async with asyncio.timeout(config.limits.drain_s):
                     await uploader.drain()
+
+
+async def _open(make: Callable[[], Spool]) -> Spool:
+    """Open the spool in a thread; a cancellation meanwhile closes what the thread has opened."""
+    opening = asyncio.ensure_future(asyncio.to_thread(make))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        (await opening).close()
+        raise
