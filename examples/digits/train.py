@@ -130,7 +130,7 @@ def write_data(out: Path, images: Array, labels: NDArray[np.int64], parts: dict[
 
 
 def write_npz(path: Path, **arrays: NDArray[np.generic]) -> None:
-    """A .npz file with the same bytes under every Python: ``np.savez`` asks for ZIP64, which releases mark differently."""
+    """A .npz file with the same bytes under every Python: ``np.savez`` asks for ZIP64, which they mark differently."""
     with zipfile.ZipFile(path, "w") as archive:
         for name, array in arrays.items():
             content = io.BytesIO()
