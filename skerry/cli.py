@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Sequence
 
 import click
@@ -35,7 +34,7 @@ EXIT_CODES = "\b\nExit codes:\n" + "\n".join(f"  {code.value:>3}  {text}" for co
     name="skerry", cls=LazyGroup, verbs=VERBS, epilog=EXIT_CODES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )  # fmt: skip
-@click.version_option(importlib.metadata.version("skerry"), prog_name="skerry")
+@click.version_option(package_name="skerry", prog_name="skerry")
 @verbose_option
 def cli() -> None:
     """One trained ONNX model, proven and signed, on every kind of edge machine."""
