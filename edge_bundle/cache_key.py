@@ -54,11 +54,12 @@ class CacheKeys:
         hasher = self._prefix.copy()
         for name, tensor in inputs:
             head, size = self._heads.get((name, tensor.dtype, tensor.shape)) or self._new_head(name, tensor)
-            got = len(tensor.data) if type(tensor.data) is bytes else memoryview(tensor.data).nbytes
+            data = tensor.data
+            got = data.nbytes if type(data) is memoryview else len(data)
             if got != size:
                 raise FormatError(what=f"cache key, input {name!r}", expected=f"{size} bytes", got=str(got))
             hasher.update(head)
-            hasher.update(tensor.data)
+            hasher.update(data)
         return hasher.hexdigest()
 
     def _new_head(self, name: str, tensor: Tensor) -> tuple[bytes, int]:

@@ -35,14 +35,20 @@ class Sketch(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         """Count one finite value."""
         self.count += 1
         self.total += value
-        self.smallest = min(self.smallest, value)
-        self.largest = max(self.largest, value)
+        if value < self.smallest:  # noqa: PLR1730 - a call costs more, and every request comes here
+            self.smallest = value
+        if value > self.largest:  # noqa: PLR1730
+            self.largest = value
         if value <= 0:
             self.zeros += 1
             return
         index = math.ceil(math.log(value) / _LOG_GAMMA)
-        self.bins[index] = self.bins.get(index, 0) + 1
-        self._collapse()
+        bins = self.bins
+        if index in bins:
+            bins[index] += 1
+        else:
+            bins[index] = 1
+            self._collapse()
 
     def merge(self, other: Sketch) -> None:
         """Add the counts of another sketch; the result equals one sketch fed with both streams."""

@@ -84,14 +84,17 @@ class TensorSpec(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         """Whether a concrete shape fits: same rank, equal fixed dimensions, batch between 1 and ``max_batch``."""
         if len(shape) != len(self.shape):
             return False
-        return all(
-            1 <= got <= max_batch if want == DYNAMIC else got == want
-            for want, got in zip(self.shape, shape, strict=True)
-        )
+        for want, got in zip(self.shape, shape, strict=True):  # a loop: a generator costs twice as much
+            if not (1 <= got <= max_batch if want == DYNAMIC else got == want):
+                return False
+        return True
 
 
-class Tensor(msgspec.Struct, frozen=True):
-    """A value: ``data`` holds ``prod(shape) * dtype.itemsize`` bytes, little-endian, C order."""
+class Tensor(msgspec.Struct, frozen=True, gc=False):
+    """A value: ``data`` holds ``prod(shape) * dtype.itemsize`` bytes, little-endian, C order.
+
+    Nothing in it can refer back to it, so the garbage collector need not look at the thousands that a cache holds.
+    """
 
     dtype: DType
     shape: tuple[int, ...]
@@ -100,4 +103,4 @@ class Tensor(msgspec.Struct, frozen=True):
     @property
     def nbytes(self) -> int:
         """Bytes that ``shape`` and ``dtype`` call for."""
-        return math.prod(self.shape) * self.dtype.itemsize
+        return math.prod(self.shape) * _ITEMSIZE[self.dtype]

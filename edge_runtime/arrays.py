@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from edge_bundle.errors import FormatError
 from edge_bundle.tensor import DType, Tensor
 
-_DTYPES = {np.dtype(dtype.numpy_name): dtype for dtype in DType}
+_NUMPY = {dtype: np.dtype(dtype.numpy_name) for dtype in DType}
+_DTYPES = {numpy_dtype: dtype for dtype, numpy_dtype in _NUMPY.items()}
 
 
 def to_array(tensor: Tensor) -> NDArray[Any]:
@@ -18,13 +19,17 @@ def to_array(tensor: Tensor) -> NDArray[Any]:
 
     Raises ``FormatError`` when the bytes are too few or too many for dtype and shape.
     """
-    got = memoryview(tensor.data).nbytes
-    if got != tensor.nbytes:
-        raise FormatError(what=f"tensor {tensor.shape}", expected=f"{tensor.nbytes} bytes", got=f"{got} bytes")
-    array = np.frombuffer(tensor.data, dtype=tensor.dtype.numpy_name).reshape(tensor.shape)
-    if not array.flags.aligned:
+    data, wanted = tensor.data, tensor.nbytes
+    got = data.nbytes if type(data) is memoryview else len(data)
+    if got != wanted:
+        raise FormatError(what=f"tensor {tensor.shape}", expected=f"{wanted} bytes", got=f"{got} bytes")
+    array = np.frombuffer(data, _NUMPY[tensor.dtype]).reshape(tensor.shape)
+    flags = array.flags
+    if not flags.aligned:
         array = array.copy()
-    array.flags.writeable = False
+        flags = array.flags
+    if flags.writeable:
+        flags.writeable = False
     return array
 
 
@@ -33,7 +38,10 @@ def to_tensor(array: NDArray[Any]) -> Tensor:
 
     Raises ``FormatError`` for a numpy dtype that no ``DType`` stands for.
     """
-    dtype = _DTYPES.get(array.dtype.newbyteorder("<"))
+    dtype = _DTYPES.get(array.dtype)
     if dtype is None:
-        raise FormatError(what="array", expected="a bool, integer or float dtype", got=str(array.dtype))
-    return Tensor(dtype, array.shape, array.astype(dtype.numpy_name, copy=False).tobytes())
+        dtype = _DTYPES.get(array.dtype.newbyteorder("<"))
+        if dtype is None:
+            raise FormatError(what="array", expected="a bool, integer or float dtype", got=str(array.dtype))
+        array = array.astype(_NUMPY[dtype])
+    return Tensor(dtype, array.shape, array.tobytes())

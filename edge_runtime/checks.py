@@ -61,16 +61,19 @@ def check_model(source: EngineSource, inputs: Sequence[ModelTensor], outputs: Se
 
 def check_inputs(runtime: str, specs: Sequence[TensorSpec], inputs: Mapping[str, Tensor]) -> None:
     """Hold the tensors of one run against the specs. Raises ``EngineError`` at the first difference."""
-    if len(inputs) != len(specs) or any(spec.name not in inputs for spec in specs):
-        raise _mismatch(runtime, "inputs", _names({spec.name for spec in specs}), _names(set(inputs)))
+    if len(inputs) != len(specs):
+        raise _other_names(runtime, specs, inputs)
     for spec in specs:
-        tensor = inputs[spec.name]
-        if tensor.dtype != spec.dtype or not spec.accepts(tensor.shape, max_batch=MAX_ENGINE_BATCH):
+        tensor = inputs.get(spec.name)
+        if tensor is None:
+            raise _other_names(runtime, specs, inputs)
+        if tensor.dtype is not spec.dtype or not spec.accepts(tensor.shape, max_batch=MAX_ENGINE_BATCH):
             want, got = _describe(spec.dtype, spec.shape), _describe(tensor.dtype, tensor.shape)
             raise _mismatch(runtime, f"input {spec.name!r}", want, got)
-        got_bytes = memoryview(tensor.data).nbytes
-        if got_bytes != tensor.nbytes:
-            raise _mismatch(runtime, f"input {spec.name!r}", f"{tensor.nbytes} bytes", f"{got_bytes}")
+        data, wanted_bytes = tensor.data, tensor.nbytes
+        got_bytes = data.nbytes if type(data) is memoryview else len(data)
+        if got_bytes != wanted_bytes:
+            raise _mismatch(runtime, f"input {spec.name!r}", f"{wanted_bytes} bytes", f"{got_bytes}")
 
 
 def _check_specs(runtime: str, kind: str, specs: Sequence[TensorSpec], tensors: Sequence[ModelTensor]) -> None:
@@ -98,6 +101,10 @@ def _describe(dtype: DType | str, shape: Sequence[int | None] | None) -> str:
         return f"{dtype} of any rank"
     sizes = ("any" if size is None or size == DYNAMIC else str(size) for size in shape)
     return f"{dtype} [{', '.join(sizes)}]"
+
+
+def _other_names(runtime: str, specs: Sequence[TensorSpec], inputs: Mapping[str, Tensor]) -> EngineError:
+    return _mismatch(runtime, "inputs", _names({spec.name for spec in specs}), _names(set(inputs)))
 
 
 def _names(names: set[str]) -> str:
