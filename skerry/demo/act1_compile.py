@@ -46,7 +46,12 @@ def model_file(example: Path) -> Path:
     """The one ONNX file of an example folder."""
     found = sorted(example.glob("*.onnx"))
     if len(found) != 1:
-        raise InvalidInputError(file=str(example), expected="one .onnx file", got=f"{len(found)}")
+        raise InvalidInputError(
+            file=str(example),
+            expected="a folder with one .onnx file",
+            got=f"{len(found)} of them" if example.is_dir() else "no such folder",
+            advice="run this in the repository, or name an example with --example",
+        )
     return found[0]
 
 

@@ -23,6 +23,7 @@ from compiler.compile import compile_bundle
 from edge_bundle.errors import DigestMismatchError, ExpiredMetadataError, RollbackError, SignatureError, SkerryError
 from edge_bundle.keys import TrustPolicy
 from edge_bundle.layout import Layout
+from edge_bundle.version import Version
 from fleet_hub.api import ReleaseRow, RolloutNodeRow
 from hardware_profiles.loader import load_profile
 from skerry.demo.act1_compile import compile_request
@@ -35,7 +36,6 @@ from skerry.demo.workplace import AGENTS, OWNERS, STRANGER, TEAM_ROLE, VICTIM, W
 ACT = 6
 BLOB_PATH = "/v1/blobs/"
 TIMESTAMP_PATH = "/tuf/metadata/timestamp.json"
-GENUINE_VERSION = "1.2.0"
 
 
 @dataclass(frozen=True)
@@ -75,19 +75,20 @@ class Scene:
 
 async def attack(place: Workplace, crew: Crew, hub: Hub, release: ReleaseRow) -> Attacks:
     """Start the victim behind the mirror and try everything."""
-    first_version = release.version
+    first = release.version
+    forged, genuine, hidden = (later(first, steps) for steps in (1, 2, 3))
     async with open_mirror(hub.url) as (mirror, mirror_url):
         await start_agent(place, crew, hub, VICTIM, mirror_url)
         names = await wait_enrolled(crew, hub, len(AGENTS) + 1)
         scene = Scene(place, crew, hub, mirror, release.model)
         attempts = (
-            await _flip(scene, first_version),
-            await _stranger(scene, "1.1.0"),
-            await _rollback(scene, first_version, newer=GENUINE_VERSION),
-            await _freeze(scene, "1.3.0"),
+            await _flip(scene, first),
+            await _stranger(scene, forged),
+            await _rollback(scene, first, newer=genuine),
+            await _freeze(scene, hidden),
         )
         running = {names[row.node_id]: row.version for row in await hub.operator.running()}
-    return Attacks(attempts, GENUINE_VERSION, running[VICTIM.name])
+    return Attacks(attempts, genuine, running[VICTIM.name])
 
 
 async def _flip(scene: Scene, version: str) -> Attack:
@@ -136,9 +137,15 @@ async def _publish(scene: Scene, version: str, *, signers: tuple[str, ...], poli
         await scene.hub.publisher.publish(layout, place.signing_keys(*OWNERS), TEAM_ROLE, policy=policy)
 
 
+def later(version: str, steps: int) -> str:
+    """The version so many minor steps on."""
+    before = Version.parse(version)
+    return str(Version(before.major, before.minor + steps, 0))
+
+
 def with_version(contract: str, version: str) -> str:
     """The contract's text with another version."""
-    return re.sub(r'^version = "[^"]*"', f'version = "{version}"', contract, count=1, flags=re.MULTILINE)
+    return re.sub(r"^version\s*=\s*[\"'][^\"']*[\"']", f'version = "{version}"', contract, count=1, flags=re.MULTILINE)
 
 
 def _flipped(data: bytes) -> bytes:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -89,6 +90,16 @@ def test_with_version_changes_nothing_else() -> None:
     changed = act6_attacks.with_version(text, "7.8.9")
     assert changed.replace('"7.8.9"', '"1.0.0"') == text
     assert load_contract(EXAMPLE / "contract.toml").version == "1.0.0"
+
+
+@pytest.mark.parametrize("line", ['version = "1.0.0"', "version='1.0.0'", 'version   =   "1.0.0"  # first'])
+def test_with_version_takes_any_spelling(line: str) -> None:
+    changed = act6_attacks.with_version(f'name = "x"\n{line}\nversion_note = "1.0.0"\n', "7.8.9")
+    assert tomllib.loads(changed) == {"name": "x", "version": "7.8.9", "version_note": "1.0.0"}
+
+
+def test_later_versions_are_newer() -> None:
+    assert [act6_attacks.later("2.5.7", steps) for steps in (1, 2, 3)] == ["2.6.0", "2.7.0", "2.8.0"]
 
 
 def test_example_without_a_model(skerry: Skerry, tmp_path: Path) -> None:
