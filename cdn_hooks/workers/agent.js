@@ -23,14 +23,17 @@ export class Agent {
 
   /** Forwards a request unchanged but for its host. `body` replaces a body that was already read. */
   async forward(request, body = request.body) {
-    const url = new URL(request.url);
-    const response = await this.send(new URL(url.pathname + url.search, this.settings.origin), request, body);
-    const variant = response.headers.get("Skerry-Variant");
-    if (variant !== null) {
-      this.changed = variant !== this.settings.variant_digest;
-      this.seenAt = this.now();
-    }
+    const response = await this.send(atOrigin(request.url, this.settings.origin), request, body);
+    this.note(response.headers);
     return response;
+  }
+
+  /** Answers of other models on the same agent say nothing about this one. */
+  note(headers) {
+    const variant = headers.get("Skerry-Variant");
+    if (variant === null || !headers.get("Skerry-Release")?.startsWith(`${this.settings.model}/`)) return;
+    this.changed = variant !== this.settings.variant_digest;
+    this.seenAt = this.now();
   }
 
   async send(target, request, body) {
@@ -48,6 +51,15 @@ export class Agent {
       throw unreachable(error, this.settings);
     }
   }
+}
+
+/** The same path and query at the agent. Never resolved as a reference: `//host/path` would lead to another host. */
+function atOrigin(requested, origin) {
+  const { pathname, search } = new URL(requested);
+  const target = new URL(origin);
+  target.pathname = pathname;
+  target.search = search;
+  return target;
 }
 
 function unreachable(error, settings) {

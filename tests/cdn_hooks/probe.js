@@ -4,6 +4,7 @@ import { cacheKey } from "./cache_key.js";
 import { DTYPES } from "./dtypes.js";
 import { withId } from "./answers.js";
 import settings from "./config.js";
+import { createHook } from "./hook.js";
 import { headLength } from "./guard.js";
 import { parseRequest } from "./oip.js";
 import { Refusal } from "./problem.js";
@@ -44,11 +45,23 @@ async function judge({ body_base64, head_length }) {
   }
 }
 
-export async function probe({ vectors = [], values = [], heads = [], requests = [] }) {
+/** Where a GET of this URL is forwarded to. */
+async function forwarded(url) {
+  const targets = [];
+  const fetch = async (target) => {
+    targets.push(target);
+    return new Response();
+  };
+  await createHook(settings, { fetch, now: () => 0 })(new Request(url));
+  return targets;
+}
+
+export async function probe({ vectors = [], values = [], heads = [], requests = [], urls = [] }) {
   return {
     vectors: await Promise.all(vectors.map(key)),
     values: values.map(encode),
     requests: await Promise.all(requests.map(judge)),
+    urls: await Promise.all(urls.map(forwarded)),
     heads: heads.map(([head, id]) => withId(head, id ?? undefined)),
   };
 }

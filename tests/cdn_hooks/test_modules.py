@@ -10,7 +10,7 @@ import pytest
 
 from edge_bundle.tensor import DType
 from tests.cdn_hooks.node import run_node
-from tests.cdn_hooks.samples import packed
+from tests.cdn_hooks.samples import packed, sample_settings
 from tests.cdn_hooks.vectors import cache_key_cases, expected_keys
 
 
@@ -53,6 +53,23 @@ def test_cache_keys_are_the_agents(tmp_path: Path) -> None:
 )
 def test_json_values_become_the_agents_bytes(tmp_path: Path, dtype: str, value: Any, want: str) -> None:
     assert run_node(tmp_path, {"values": [[dtype, value]]})["values"] == [want]
+
+
+@pytest.mark.parametrize(
+    ("path", "want"),
+    [
+        pytest.param("/v2?x=1#y", "/v2?x=1", id="plain"),
+        pytest.param("//evil.example/steal?x=1", "//evil.example/steal?x=1", id="reference-to-another-host"),
+        pytest.param("/\\evil.example/steal", "//evil.example/steal", id="backslash-as-slash"),
+        pytest.param("///evil.example", "///evil.example", id="three-slashes"),
+        pytest.param("/http://evil.example/", "/http://evil.example/", id="url-as-path"),
+        pytest.param("/@evil.example/", "/@evil.example/", id="credentials-as-path"),
+        pytest.param("/%2f/evil.example/../../x", "/x", id="dots-stay-at-the-agent"),
+        pytest.param("/v2/models/digits%2finfer", "/v2/models/digits%2finfer", id="escaped-slash"),
+    ],
+)
+def test_nothing_is_forwarded_to_another_host(tmp_path: Path, path: str, want: str) -> None:
+    assert run_node(tmp_path, {"urls": [f"https://hook.example{path}"]})["urls"] == [[sample_settings().origin + want]]
 
 
 @pytest.mark.parametrize(

@@ -309,6 +309,22 @@ def test_steps_aside_while_the_agent_serves_another_variant(edge: Edge) -> None:
     assert edge.through(ask).cache_status.startswith("skerry-cdn; hit")
 
 
+def test_another_model_of_the_agent_does_not_turn_the_hook_off(edge: Edge) -> None:
+    variant = edge.release.variants[PROFILE]
+    ask = as_json(image_input())
+    edge.through(ask)
+    letters = served(variant, edge.agent.engine, variant_digest="sha256:" + "f" * 64)
+    edge.agent.activate(dataclasses.replace(letters, name="letters"))
+    other = dataclasses.replace(ask, path="/v2/models/letters/infer")
+    assert edge.through(other).headers["skerry-release"] == "letters/1.0.0"
+    assert edge.through(ask).cache_status.startswith("skerry-cdn; hit")
+
+
+def test_a_path_that_looks_like_a_host_reaches_the_agent_alone(shared_edge: Edge) -> None:
+    got = shared_edge.through(Ask(method="GET", path="//evil.example/v2", headers={"Authorization": "Bearer x"}))
+    assert (got.status, json.loads(got.body)["title"]) == (404, "HTTPNotFound")
+
+
 def test_wrong_requests_alone_show_that_the_agent_changed(tmp_path: Path) -> None:
     release = digits_release(tmp_path / "layout", CachePolicy(reuse=Reuse.CDN))
     variant = release.variants[PROFILE]
