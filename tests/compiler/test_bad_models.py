@@ -19,12 +19,12 @@ from tests.compiler.models import classifier, classifier_job, contract_text, mod
 def _with_opset(version: int) -> bytes:
     proto = classifier()
     proto.opset_import[0].version = version
-    return proto.SerializeToString()
+    return bytes(proto.SerializeToString())
 
 
 def _foreign_domain() -> bytes:
     node = helper.make_node("FusedConv", ["x"], ["y"], name="odd", domain="com.microsoft")
-    return _one_node(node, domains=["com.microsoft"]).SerializeToString()
+    return bytes(_one_node(node, domains=["com.microsoft"]).SerializeToString())
 
 
 def _one_node(node: object, domains: tuple[str, ...] | list[str] = ()) -> ModelProto:
@@ -37,30 +37,30 @@ def _external_data() -> bytes:
     tensor.ClearField("raw_data")
     tensor.data_location = TensorProto.EXTERNAL
     tensor.external_data.add(key="location", value="../../etc/passwd")
-    return proto.SerializeToString()
+    return bytes(proto.SerializeToString())
 
 
 def _unknown_operator() -> bytes:
-    return _one_node(helper.make_node("Frobnicate", ["x"], ["y"], name="odd")).SerializeToString()
+    return bytes(_one_node(helper.make_node("Frobnicate", ["x"], ["y"], name="odd")).SerializeToString())
 
 
 def _wrong_shapes() -> bytes:
     proto = classifier()
     proto.graph.node[2].input[1] = "A"  # (N, 8) times (4, 8)
-    return proto.SerializeToString()
+    return bytes(proto.SerializeToString())
 
 
 def _cycle() -> bytes:
     proto = classifier()
     proto.graph.node[0].input[0] = "r"
-    return proto.SerializeToString()
+    return bytes(proto.SerializeToString())
 
 
 def _local_function() -> bytes:
     proto = classifier()
     body = [helper.make_node("Relu", ["a"], ["b"])]
     proto.functions.append(helper.make_function("own", "Twice", ["a"], ["b"], body, [helper.make_opsetid("", 17)]))
-    return proto.SerializeToString()
+    return bytes(proto.SerializeToString())
 
 
 def _not_a_tensor() -> bytes:
@@ -68,13 +68,13 @@ def _not_a_tensor() -> bytes:
     proto.graph.input[0].type.CopyFrom(
         helper.make_sequence_type_proto(helper.make_tensor_type_proto(TensorProto.FLOAT, ["N", 4]))
     )
-    return proto.SerializeToString()
+    return bytes(proto.SerializeToString())
 
 
 def _no_rank() -> bytes:
     proto = classifier()
     proto.graph.input[0].type.tensor_type.ClearField("shape")
-    return proto.SerializeToString()
+    return bytes(proto.SerializeToString())
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -72,3 +73,20 @@ def test_stays_light(program: str) -> None:
     done = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=60)
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
     assert loaded.isdisjoint(HEAVY), sorted(loaded.intersection(HEAVY))
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        pytest.param("skerry pro", ["profile"], id="verb"),
+        pytest.param("skerry keys gen", ["generate"], id="nested verb"),
+        pytest.param("skerry verify --rec", ["--recompute"], id="option"),
+    ],
+)
+def test_completion_offers(words: str, offered: list[str]) -> None:
+    count = str(len(words.split()) - 1)
+    asked = {"COMP_WORDS": words, "COMP_CWORD": count, "_SKERRY_COMPLETE": "bash_complete"}
+    done = subprocess.run(
+        [Path(sys.executable).parent / "skerry"], env=os.environ | asked, capture_output=True, text=True, check=True
+    )
+    assert [line.split(",")[1] for line in done.stdout.splitlines()] == offered
