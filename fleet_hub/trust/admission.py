@@ -45,7 +45,9 @@ def check_next(
     2. its version is exactly one above ``current`` (1 for the first);
     3. it has not expired, and delegates nothing further;
     4. every target of ``current`` is still there, unchanged;
-    5. every new target is on a delegated path, and says the same release in its path and its custom object.
+    5. every new target is on a path that is delegated to this role, and to no role before it (nodes would never look
+       here, and two teams could give one version two meanings), and says the same release in its path and its custom
+       object.
 
     Raises FormatError, LimitExceededError, NotFoundError, SignatureError, RollbackError, ConflictError,
     ExpiredMetadataError, RefusedError
@@ -62,7 +64,10 @@ def check_next(
         raise RefusedError(what=what, detail="a team role delegates nothing further")
     _check_unchanged(before.targets if before else {}, parsed.signed.targets)
     known = before.targets if before else {}
-    return tuple(_read(role, target) for path, target in parsed.signed.targets.items() if path not in known)
+    new = [target for path, target in parsed.signed.targets.items() if path not in known]
+    for target in new:
+        _check_owner(delegator, role, target.path)
+    return tuple(_read(role, target) for target in new)
 
 
 def releases(delegator: Targets, team_role: str, current: bytes) -> tuple[ReleaseTarget, ...]:
@@ -111,6 +116,19 @@ def _check_unchanged(before: dict[str, TargetFile], offered: dict[str, TargetFil
                 got="other content" if path in offered else "nothing",
                 advice="a release is never changed; publish a higher version",
             )
+
+
+def _check_owner(delegator: Targets, role: DelegatedRole, path: str) -> None:
+    # "If the current delegation is a terminating delegation, then jump to step 5.7" (TUF specification, 5.6.7.2.2): the
+    # first role that a path is delegated to is the only one that is asked for it.
+    roles = delegator.delegations.roles if delegator.delegations else None
+    first = next((other.name for other in (roles or {}).values() if other.is_delegated_path(path)), role.name)
+    if first != role.name:
+        raise RefusedError(
+            what=f"target {path}",
+            detail=f"it belongs to team role {first}, which is asked before {role.name}",
+            advice="have that team publish it, or give the model another name",
+        )
 
 
 def _read(role: DelegatedRole, target: TargetFile) -> ReleaseTarget:

@@ -13,7 +13,7 @@ from typing import TypeVar
 from securesystemslib.exceptions import UnverifiedSignatureError
 from securesystemslib.signer import Key, Signature
 from tuf.api.metadata import Metadata, MetaFile, Root, Snapshot, Targets, Timestamp
-from tuf.api.serialization import DeserializationError
+from tuf.api.serialization import DeserializationError, SerializationError
 
 from edge_bundle.errors import FormatError, LimitExceededError
 from edge_bundle.keys import SigningKey
@@ -53,8 +53,15 @@ def sign(signed: S, keys: Iterable[SigningKey]) -> bytes:
 
 
 def valid_signers(metadata: Metadata[S], keys: Iterable[Key]) -> frozenset[str]:
-    """Keyids, of those given, whose signature over ``metadata`` holds."""
-    payload = metadata.signed_bytes
+    """Keyids, of those given, whose signature over ``metadata`` holds.
+
+    Raises FormatError: it has values that TUF's canonical form lacks (fractions, halves of characters), over which no
+    signature can be.
+    """
+    try:
+        payload = metadata.signed_bytes
+    except SerializationError as error:
+        raise FormatError(what="TUF metadata", expected="values of canonical JSON", got=_reason(error)) from error
     return frozenset(key.keyid for key in keys if _holds(key, metadata.signatures.get(key.keyid), payload))
 
 
@@ -78,6 +85,6 @@ def _holds(key: Key, signature: Signature | None, payload: bytes) -> bool:
     return True
 
 
-def _reason(error: DeserializationError) -> str:
+def _reason(error: DeserializationError | SerializationError) -> str:
     cause = error.__cause__
     return f"{type(cause).__name__}: {cause}"[:200] if cause else str(error)

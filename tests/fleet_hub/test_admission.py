@@ -54,6 +54,12 @@ def edited(edit: Callable[[Targets], None], base: bytes = SECOND, keys: tuple[Si
     return metadata.sign(signed, keys)
 
 
+def odd_number(text: str) -> bytes:
+    """The role with another version, its signatures left as they were."""
+    assert SECOND.count(b'"version":2') == 1
+    return SECOND.replace(b'"version":2', b'"version":' + text.encode())
+
+
 def check(offered: bytes, *, current: bytes | None = FIRST, role: str = TEAM) -> tuple[admission.ReleaseTarget, ...]:
     return admission.check_next(delegator(), role, current, offered, now_s=NOW_S)
 
@@ -134,6 +140,12 @@ def test_renewal_adds_no_release() -> None:
         pytest.param(edited(_only_sha512), FormatError, id="no-sha256"),
         pytest.param(extended(FIRST, "1.1.0", model="letters"), RefusedError, id="path-not-delegated"),
         pytest.param(b"", FormatError, id="empty"),
+        pytest.param(odd_number("NaN"), FormatError, id="version-not-a-number"),
+        pytest.param(odd_number("1e400"), FormatError, id="version-infinite"),
+        pytest.param(odd_number("2.0"), FormatError, id="version-as-float"),
+        pytest.param(odd_number("-1"), FormatError, id="version-negative"),
+        pytest.param(odd_number('2,"x":"\\ud800"'), FormatError, id="half-a-character"),
+        pytest.param(odd_number("9" * 5000), FormatError, id="version-of-5000-digits"),
         pytest.param(b"[" * 100_000, FormatError, id="nesting-bomb"),
         pytest.param(b" " * (metadata.MAX_METADATA_BYTES + 1), LimitExceededError, id="oversized"),
         pytest.param(SECOND[:-1], FormatError, id="truncated"),
@@ -180,6 +192,28 @@ def test_publisher_does_not_extend_what_the_team_did_not_sign() -> None:
 def test_publisher_never_reuses_a_version() -> None:
     with pytest.raises(ConflictError):
         extended(SECOND, "1.0.0")
+
+
+@pytest.mark.parametrize(
+    ("names", "publisher", "refused"),
+    [
+        pytest.param(("vision", "everybody"), "everybody", True, id="wildcard-after-the-owner"),
+        pytest.param(("vision", "everybody"), "vision", False, id="owner-before-the-wildcard"),
+        pytest.param(("everybody", "vision"), "vision", True, id="owner-after-the-wildcard"),
+    ],
+)
+def test_a_path_belongs_to_the_first_team_that_it_is_delegated_to(
+    names: tuple[str, ...], publisher: str, refused: bool
+) -> None:
+    keys = {key.public.keyid: NaclKey.of(key.public) for key in OWNERS}
+    paths = {"vision": ["digits/*.json"], "everybody": ["*/*.json"]}
+    roles = {name: DelegatedRole(name, list(keys), 2, terminating=True, paths=paths[name]) for name in names}
+    shared = Targets(expires=metadata.utc(FAR_S), delegations=Delegations(keys=dict(keys), roles=roles))
+    if not refused:
+        assert len(admission.check_next(shared, publisher, None, FIRST, now_s=NOW_S)) == 1
+        return
+    with pytest.raises(RefusedError, match=names[0]):
+        admission.check_next(shared, publisher, None, FIRST, now_s=NOW_S)
 
 
 def test_target_paths_are_compared_whole() -> None:
