@@ -60,6 +60,12 @@ MAX_RATIO = 200
 RATIO_FLOOR_BYTES = 1 << 20
 """Unpacked sizes up to this are harmless at any ratio (a tar of small files is mostly zero padding)."""
 
+MAX_MODELS = 256
+"""Models on one node, and so slots in one poll and orders in one answer."""
+
+MAX_OUTCOMES = 256
+"""Outcomes in one poll; one per model and attempt. Each costs the hub's one writer a look into its database."""
+
 MAX_LAYOUT_FILES = 4096
 """Files in a bundle packed as one ``.tar``: 256 variants of at most 5 blobs, with room for directories."""
 

@@ -1,4 +1,7 @@
-"""Messages between agent and hub (JSON bodies). Both sides parse with these Structs; unknown fields are errors."""
+"""Messages between agent and hub (JSON bodies). Both sides parse with these Structs; unknown fields are errors.
+
+Every text, number and list is bounded: what one node says is stored by the hub and shown to every operator.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,23 @@ from typing import Annotated
 import msgspec
 
 from edge_bundle.contract import ModelName, VersionText
+from edge_bundle.limits import MAX_MODELS, MAX_OUTCOMES, MAX_SAFE_INTEGER
+from edge_bundle.oci import DigestText
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$(?!\n)")]
-Labels = Annotated[dict[str, str], msgspec.Meta(max_length=32)]
+Word = Annotated[str, msgspec.Meta(max_length=128, pattern=r"^[ -~]*$(?!\n)")]
+"""A version, an error's name, a runtime: printable ASCII."""
+
+Line = Annotated[str, msgspec.Meta(max_length=256, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$(?!\n)")]
+"""One line of text in any language, without control characters (they could steer an operator's terminal)."""
+
+Detail = Annotated[str, msgspec.Meta(max_length=2000)]
+"""An explanation, several lines perhaps."""
+
+Millis = Annotated[int, msgspec.Meta(ge=0, le=MAX_SAFE_INTEGER)]
+"""Unix milliseconds, no larger than the hub can store and write as JSON again."""
+
+Labels = Annotated[dict[Line, Line], msgspec.Meta(max_length=32)]
 
 
 class EnrolRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -20,9 +37,9 @@ class EnrolRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     node_name: Name
     public_key: Annotated[str, msgspec.Meta(min_length=44, max_length=44)]
     profile: ModelName
-    agent_version: str
+    agent_version: Word
     labels: Labels = {}
-    machine: dict[str, str] = {}
+    machine: Annotated[dict[Line, Line], msgspec.Meta(max_length=32)] = {}
 
 
 class EnrolResponse(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -37,11 +54,11 @@ class SlotReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
     model: ModelName
     version: VersionText
-    bundle_digest: str
-    variant_digest: str
+    bundle_digest: DigestText
+    variant_digest: DigestText
     profile: ModelName
-    runtime: str
-    activated_at_ms: int
+    runtime: Word
+    activated_at_ms: Millis
     previous_version: VersionText | None = None
 
 
@@ -63,19 +80,19 @@ class UpdateOutcome(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     model: ModelName
     version: VersionText
     result: UpdateResult
-    error: str = ""
-    detail: str = ""
-    at_ms: int
+    error: Word = ""
+    detail: Detail = ""
+    at_ms: Millis
 
 
 class PollRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Sent at every poll: what runs, and what became of the orders given earlier."""
 
     boot_id: Name
-    agent_version: str
+    agent_version: Word
     profile: ModelName
-    slots: tuple[SlotReport, ...] = ()
-    outcomes: tuple[UpdateOutcome, ...] = ()
+    slots: Annotated[tuple[SlotReport, ...], msgspec.Meta(max_length=MAX_MODELS)] = ()
+    outcomes: Annotated[tuple[UpdateOutcome, ...], msgspec.Meta(max_length=MAX_OUTCOMES)] = ()
 
 
 class DesiredRelease(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -84,13 +101,13 @@ class DesiredRelease(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     rollout_id: Name
     model: ModelName
     version: VersionText
-    target_path: str
+    target_path: Annotated[str, msgspec.Meta(max_length=256)]
 
 
 class PollResponse(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What the hub wants the node to run."""
 
-    desired: tuple[DesiredRelease, ...] = ()
+    desired: Annotated[tuple[DesiredRelease, ...], msgspec.Meta(max_length=MAX_MODELS)] = ()
     poll_interval_s: float
 
 
