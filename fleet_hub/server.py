@@ -110,7 +110,12 @@ def _assemble(config: HubConfig, clock: Callable[[], float], engine: Engine, wri
 async def _listening(hub: Hub) -> AsyncIterator[str]:
     # Bodies are never unpacked by the server: what is compressed here is a format of ours, bounded where it is opened.
     runner = web.AppRunner(
-        build_app(hub), access_log=None, auto_decompress=False, shutdown_timeout=SHUTDOWN_S, lingering_time=LINGER_S
+        build_app(hub),
+        access_log=None,
+        auto_decompress=False,
+        keepalive_timeout=hub.config.limits.request_timeout_s,  # also for the head of a connection's first request
+        shutdown_timeout=SHUTDOWN_S,
+        lingering_time=LINGER_S,
     )
     await runner.setup()
     try:

@@ -53,12 +53,13 @@ async def chunks(request: web.Request) -> AsyncIterator[bytes]:
         yield chunk
 
 
-async def parse(request: web.Request, type_: type[T]) -> T:
+async def parse(request: web.Request, type_: type[T], *, max_bytes: int = MAX_MESSAGE_BYTES) -> T:
     """The body as JSON of a Struct.
 
     Raises LimitExceededError, FormatError.
     """
-    return canonical.decode(await read(request), type_, what="request body", max_bytes=MAX_MESSAGE_BYTES)
+    body = await read(request, max_bytes=max_bytes)
+    return canonical.decode(body, type_, what="request body", max_bytes=max_bytes)
 
 
 def answer(value: object, *, status: int = 200) -> web.Response:

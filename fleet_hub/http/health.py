@@ -27,11 +27,11 @@ async def healthz(request: web.Request) -> web.Response:
 async def read_metrics(request: web.Request) -> web.Response:
     """Prometheus text."""
     hub = request.app[HUB]
-    rows = await hub.reader.run(nodes.all_nodes)
+    count = await hub.reader.run(nodes.count)
     expiries = await hub.releases.expiries()
     text = hub.metrics.families() + "".join(
         (
-            metrics.family("skerry_hub_nodes", "gauge", "Enrolled nodes.", [({}, len(rows))]),
+            metrics.family("skerry_hub_nodes", "gauge", "Enrolled nodes.", [({}, count)]),
             metrics.family(
                 "skerry_hub_db_commits_total", "counter", "Transactions written.", [({}, hub.writer.commits)]
             ),

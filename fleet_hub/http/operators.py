@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import secrets
 from functools import partial
 
-import msgspec
 from aiohttp import web
 from sqlalchemy import Connection
 
@@ -101,12 +99,11 @@ async def admit_release(request: web.Request) -> web.Response:
     """Take over new metadata of a team role; answers with the releases it added."""
     hub = request.app[HUB]
     principal = hub.doorkeeper.operator(request, Permission.PUBLISH)
-    body = await bodies.read(request, max_bytes=MAX_RELEASE_REQUEST_BYTES)
+    asked = await bodies.parse(request, ReleaseRequest, max_bytes=MAX_RELEASE_REQUEST_BYTES)
     try:
-        asked = msgspec.json.decode(body, type=ReleaseRequest)
         offered = base64.b64decode(asked.team_metadata, validate=True)
-    except (msgspec.DecodeError, binascii.Error) as error:
-        raise FormatError(what="request body", expected="a release request", got=str(error)) from None
+    except ValueError as error:  # binascii.Error, or a plain one for text that is not ASCII
+        raise FormatError(what="team_metadata", expected="base64", got=str(error)) from None
     admitted = await hub.releases.admit(asked.team_role, offered, actor=principal.name)
     return bodies.answer(Items(admitted), status=201)
 

@@ -87,7 +87,8 @@ async def _guarded(request: web.Request, handler: Handler) -> web.StreamResponse
 
 
 def problem(status: HTTPStatus, title: str, detail: str, advice: str) -> web.Response:
-    """One problem document."""
+    """One problem document. Texts that quote a request may hold halves of characters, which JSON cannot carry."""
+    title, detail, advice = (text.encode(errors="replace").decode() for text in (title, detail, advice))
     document = Problem(title=title, status=int(status), detail=detail, advice=advice)
     response = web.Response(body=canonical.dumps(document), content_type=CONTENT_TYPE, status=int(status))
     if status == HTTPStatus.UNAUTHORIZED:

@@ -68,8 +68,8 @@ def find(token: str, principals: tuple[Principal, ...]) -> Principal | None:
 
 
 def hash_token(token: str) -> Digest:
-    """The form in which a token is stored."""
-    return sha256_digest(token[:MAX_TOKEN_CHARS].encode())
+    """The form in which a token is stored. A header may hold any bytes, which are surrogates in ``token``."""
+    return sha256_digest(token[:MAX_TOKEN_CHARS].encode(errors="surrogateescape"))
 
 
 def new_token(prefix: str, random: bytes) -> str:

@@ -26,6 +26,9 @@ MAX_COMPRESSED_BYTES = 1 << 20
 MAX_COUNT = 1 << 40
 """Largest count in one record: a million requests a second for twelve days."""
 
+MAX_TOTALS_PER_NODE = 10_000
+"""Rows of totals that one node may fill: 64 models in 156 versions. A stolen node must not fill the hub's disk."""
+
 MAX_EVENT_NAME_CHARS = 128
 """Kind and model of an event."""
 
@@ -95,7 +98,7 @@ def decode(data: bytes, *, node_id: str) -> TelemetryBatch:
     unpacked = blobs.decompress(data, max_bytes=MAX_BATCH_BYTES, max_ratio=MAX_RATIO)
     try:
         batch = _decoder.decode(unpacked)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise FormatError(what="telemetry batch", expected="a MessagePack TelemetryBatch", got=str(error)) from None
     if batch.node_id != node_id:
         raise RefusedError(what="telemetry batch", detail=f"{node_id} signed a batch of {batch.node_id}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import msgspec
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from edge_bundle import canonical
 from edge_bundle.errors import NotFoundError
@@ -120,6 +120,11 @@ def _replace_slots(connection: Connection, node_id: str, reports: tuple[SlotRepo
     connection.execute(slots.delete().where(slots.c.node_id == node_id))
     if now:
         connection.execute(insert(slots), [{"node_id": node_id, **values} for values in now.values()])
+
+
+def count(connection: Connection) -> int:
+    """How many nodes there are."""
+    return int(connection.execute(select(func.count()).select_from(nodes)).scalar_one())
 
 
 def all_nodes(connection: Connection) -> tuple[NodeRow, ...]:

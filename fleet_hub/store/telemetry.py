@@ -8,13 +8,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, func, insert, select, update
 
 from edge_bundle.ddsketch import Sketch
+from edge_bundle.errors import LimitExceededError
 from edge_bundle.telemetry import TelemetryBatch
 from fleet_hub.api import NodeEventRow, TelemetryRow
 from fleet_hub.rules import telemetry_ingest
-from fleet_hub.rules.telemetry_ingest import COUNTERS, Total, TotalKey
+from fleet_hub.rules.telemetry_ingest import COUNTERS, MAX_TOTALS_PER_NODE, Total, TotalKey
 from fleet_hub.store.tables import node_events, telemetry_batches, telemetry_totals
 
 _sketch_encoder = msgspec.msgpack.Encoder()
@@ -32,6 +33,7 @@ _KNOWN = select(telemetry_batches.c.received_at_ms).where(
 )
 _IS_KEY = tuple(telemetry_totals.c[name] == bindparam(f"is_{name}") for name in _KEY)
 _TOTAL = select(telemetry_totals).where(*_IS_KEY)
+_HELD = select(func.count()).where(telemetry_totals.c.node_id == bindparam("is_node_id"))
 _ADD_BATCH, _ADD_TOTAL, _ADD_EVENTS = insert(telemetry_batches), insert(telemetry_totals), insert(node_events)
 _SET_TOTAL = update(telemetry_totals).where(*_IS_KEY).values({name: bindparam(name) for name in _SUMS})
 
@@ -39,20 +41,25 @@ _SET_TOTAL = update(telemetry_totals).where(*_IS_KEY).values({name: bindparam(na
 def ingest(connection: Connection, batch: TelemetryBatch, *, now_ms: int) -> bool:
     """Count a batch; ``False`` when the same (node, boot, sequence) was counted before.
 
-    There is one writer, so nothing can come between the look and the insert.
+    There is one writer, so nothing can come between the look and the insert. An event of the future counts as of now:
+    otherwise one node could hide the events of all others, and keep its own for ever.
+
+    Raises LimitExceededError: the node would get more rows of totals than it may have.
     """
     identity = {name: getattr(batch, name) for name in _IDENTITY}
     if connection.execute(_KNOWN, _where(identity)).first() is not None:
         return False
     connection.execute(_ADD_BATCH, {**identity, "received_at_ms": now_ms})
-    for key, total in telemetry_ingest.add_up(batch).items():
-        _merge(connection, key, total)
+    new = [(key, total) for key, total in telemetry_ingest.add_up(batch).items() if not _merge(connection, key, total)]
+    if new:
+        _check_room(connection, batch.node_id, len(new))
+        connection.execute(_ADD_TOTAL, [{**vars(key), **_values(total)} for key, total in new])
     if batch.events:
         rows = [
             {
                 **identity,
                 "position": position,
-                "at_ms": event.at_ms,
+                "at_ms": min(event.at_ms, now_ms),
                 "kind": event.kind,
                 "model": event.model,
                 "detail": event.detail[:MAX_DETAIL_CHARS],
@@ -92,15 +99,24 @@ def events(connection: Connection, *, limit: int) -> tuple[NodeEventRow, ...]:
     return tuple(NodeEventRow(**row._mapping) for row in rows)  # noqa: SLF001
 
 
-def _merge(connection: Connection, key: TotalKey, total: Total) -> None:
+def _merge(connection: Connection, key: TotalKey, total: Total) -> bool:
+    """Add to the row of the key, if there is one."""
     is_key = _where(vars(key))
     row = connection.execute(_TOTAL, is_key).first()
     if row is None:
-        connection.execute(_ADD_TOTAL, {**vars(key), **_values(total)})
-        return
+        return False
     before = _total(row)
     before.merge(total)
     connection.execute(_SET_TOTAL, {**is_key, **_values(before)})
+    return True
+
+
+def _check_room(connection: Connection, node_id: str, new: int) -> None:
+    held = connection.execute(_HELD, {"is_node_id": node_id}).scalar_one()
+    if held + new > MAX_TOTALS_PER_NODE:
+        raise LimitExceededError(
+            what=f"telemetry totals of {node_id}", limit=MAX_TOTALS_PER_NODE, got=held + new, unit="rows"
+        )
 
 
 def _where(values: Mapping[str, Any]) -> dict[str, Any]:
