@@ -6,10 +6,9 @@ import asyncio
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
@@ -47,7 +46,7 @@ def demo(
     from edge_bundle.canonical import dumps
 
     began = time.monotonic()
-    with _terminating_cleanly(), _folder(keep) as root:
+    with _folder(keep) as root:
         claims = _play(root.absolute(), example.absolute(), quiet=as_json)
     summary = {
         "ok": all(claim.ok for claim in claims),
@@ -77,7 +76,17 @@ def _play(root: Path, example: Path, *, quiet: bool) -> list[Claim]:
 
     with progress_bars(quiet=quiet) as bars:
         stage = Show(Console(quiet=True) if quiet else console())
-        return asyncio.run(play(Workplace(root, example, bars), stage))
+        try:
+            return asyncio.run(_cancelled_by_sigterm(play(Workplace(root, example, bars), stage)))
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
+
+
+async def _cancelled_by_sigterm(work: Coroutine[None, None, list[Claim]]) -> list[Claim]:
+    """End at SIGTERM as at Ctrl-C: only where the work waits, so that no child is started and then forgotten."""
+    task = asyncio.ensure_future(work)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await task
 
 
 @contextmanager
@@ -88,17 +97,3 @@ def _folder(keep: Path | None) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="skerry-demo-") as name:
         yield Path(name)
-
-
-@contextmanager
-def _terminating_cleanly() -> Iterator[None]:
-    """Treat SIGTERM like Ctrl-C, so that the children are ended as well."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
