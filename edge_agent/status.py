@@ -9,6 +9,7 @@ import msgspec
 from aiohttp import web
 
 from edge_agent.poller import Poller
+from edge_agent.serving.guard import guarded
 from edge_bundle import canonical
 from edge_bundle.errors import FormatError, NotFoundError, UnavailableError
 from edge_bundle.messages import SlotReport, UpdateOutcome
@@ -81,7 +82,7 @@ def add_status_route(app: web.Application, poller: Poller, *, pid: int, started_
         status = build_status(poller, pid=pid, started_at_ms=started_at_ms)
         return web.Response(body=canonical.dumps(status), content_type="application/json")
 
-    app.router.add_get(STATUS_PATH, show)
+    app.router.add_get(STATUS_PATH, guarded(show))
 
 
 def read_run_file(state_dir: Path) -> RunFile:

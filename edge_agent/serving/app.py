@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import importlib.metadata
-import logging
 import random
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from http import HTTPStatus
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from edge_agent.models import ModelTable
 from edge_agent.serving.deployment import Deployments
+from edge_agent.serving.guard import ANY_METHOD, guarded, refuse
 from edge_agent.serving.metadata import MetadataHandlers
 from edge_agent.serving.metrics import MetricsHandler
 from edge_agent.serving.pipeline import Pipeline, standard_steps
-from edge_agent.serving.problem import problem
 from edge_agent.serving.rest import InferHandler
 from edge_agent.serving.settings import ServingSettings
 from edge_agent.serving.steps.reuse import Reuse
 from edge_agent.telemetry.recorder import Recorder
-
-_log = logging.getLogger(__name__)
 
 DISTRIBUTION = "skerry"
 
@@ -54,49 +49,34 @@ def build_app(
     infer = InferHandler(deployments, Pipeline(standard_steps(reuse)), settings)
     metadata = MetadataHandlers(deployments, importlib.metadata.version(DISTRIBUTION))
 
-    app = web.Application(middlewares=[problems])
+    app = web.Application()
     app.cleanup_ctx.append(_closing(executor))
     app.add_routes(
         [
-            web.get("/healthz", metadata.healthz),
-            web.get("/metrics", MetricsHandler(deployments, recorder).__call__),
-            web.get("/v2", metadata.server),
-            web.get("/v2/health/live", metadata.live),
-            web.get("/v2/health/ready", metadata.ready),
-            web.get("/v2/models/stats", metadata.stats),
+            web.get("/healthz", guarded(metadata.healthz)),
+            web.get("/metrics", guarded(MetricsHandler(deployments, recorder).__call__)),
+            web.get("/v2", guarded(metadata.server)),
+            web.get("/v2/health/live", guarded(metadata.live)),
+            web.get("/v2/health/ready", guarded(metadata.ready)),
+            web.get("/v2/models/stats", guarded(metadata.stats)),
         ]
     )
     for prefix in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
         app.add_routes(
             [
-                web.post(f"{prefix}/infer", infer.__call__),
-                web.get(prefix, metadata.model),
-                web.get(f"{prefix}/ready", metadata.model_ready),
-                web.get(f"{prefix}/stats", metadata.stats),
+                web.post(f"{prefix}/infer", guarded(infer.__call__)),
+                web.get(prefix, guarded(metadata.model)),
+                web.get(f"{prefix}/ready", guarded(metadata.model_ready)),
+                web.get(f"{prefix}/stats", guarded(metadata.stats)),
             ]
         )
+    app.router.add_route(ANY_METHOD, "/{anything_else:.*}", refuse)
     return app
 
 
 def build_runner(app: web.Application, *, drain_s: float = DRAIN_S) -> web.AppRunner:
     """The runner to serve the application with: no access log, bodies left as they came, bounded patience."""
     return web.AppRunner(app, access_log=None, auto_decompress=False, lingering_time=LINGER_S, shutdown_timeout=drain_s)
-
-
-@web.middleware
-async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn the router's own refusals (404, 405), and whatever nobody foresaw, into problem details."""
-    try:
-        return await handler(request)
-    except web.HTTPException as refusal:
-        response = problem(refusal.status, title=type(refusal).__name__, detail=f"{request.method}: {refusal.reason}")
-        if "Allow" in refusal.headers:
-            response.headers["Allow"] = refusal.headers["Allow"]
-        return response
-    except Exception:  # noqa: BLE001 - the root of a request, logged
-        _log.exception("%s %s failed", request.method, request.path)
-        detail = "this is a fault of the node, not of the request; its log says more"
-        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, title="InternalError", detail=detail)
 
 
 def _closing(executor: ThreadPoolExecutor) -> Callable[[web.Application], AsyncIterator[None]]:

@@ -69,10 +69,12 @@ class OutputCache:
         """Store copies of an answer's tensors. Returns whether it was stored: one too large alone is not."""
         if not self.enabled:
             return False
-        copies = {name: Tensor(tensor.dtype, tensor.shape, bytes(tensor.data)) for name, tensor in outputs.items()}
+        copies: dict[str, Tensor] = {}
         size = ENTRY_OVERHEAD_BYTES
-        for tensor in copies.values():
-            size += len(tensor.data)
+        for name, tensor in outputs.items():
+            data = bytes(tensor.data)  # no copy where they are bytes already, which nobody can change
+            copies[name] = Tensor(tensor.dtype, tensor.shape, data)
+            size += len(data)
         if size > self._max_bytes:
             return False
         if key in self._entries:

@@ -2,18 +2,18 @@
 
 A request enters the steps from the top; the step that answers (a cache hit, the engine) ends the way down, and every
 step entered is then left, from the bottom up. A step is left even when it or a later one failed, so a step that takes
-something in ``enter`` gives it back in ``leave``, and one that only looks at answers has an empty ``enter``.
+something in ``enter`` gives it back in ``leave``, and one that only looks at answers defines no ``enter``.
 
 Steps are plain functions: only one that has to wait returns an awaitable, so that a cached or inlined answer costs no
-coroutine at all.
+coroutine at all. Which steps define ``enter`` and ``leave`` is looked up once, not for every request.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Sequence
-from typing import Protocol
 
 from edge_agent.serving.call import Call
+from edge_agent.serving.step import Step
 from edge_agent.serving.steps.answer_check import AnswerCheck
 from edge_agent.serving.steps.execute import Execute
 from edge_agent.serving.steps.hold import Hold
@@ -23,16 +23,6 @@ from edge_agent.serving.steps.reuse import Reuse
 from edge_agent.serving.steps.shape_check import ShapeCheck
 from edge_agent.serving.steps.translate import Translate
 from edge_bundle.errors import SkerryError
-
-
-class Step(Protocol):
-    """One step of the path of a request."""
-
-    def enter(self, call: Call) -> Awaitable[None] | None:
-        """On the way to the engine. Setting ``call.outputs`` answers the request; a ``SkerryError`` ends it."""
-
-    def leave(self, call: Call) -> None:
-        """On the way back, when ``call.outputs`` or ``call.error`` is set. May raise a ``SkerryError``."""
 
 
 def standard_steps(reuse: Reuse) -> tuple[Step, ...]:
@@ -56,7 +46,12 @@ class Pipeline:
     """Runs calls through a list of steps."""
 
     def __init__(self, steps: Sequence[Step]) -> None:
-        self._steps = tuple(steps)
+        self._enters = tuple(step.enter if type(step).enter is not Step.enter else None for step in steps)
+        # By the number of steps entered: what to call on the way back, in order.
+        self._leaves = tuple(
+            tuple(step.leave for step in reversed(steps[:depth]) if type(step).leave is not Step.leave)
+            for depth in range(len(steps) + 1)
+        )
 
     def run(self, call: Call) -> Awaitable[None] | None:
         """Run one call to its end: afterwards either ``call.error`` is set or the answer is encoded.
@@ -88,12 +83,14 @@ class Pipeline:
         self._leave(call, call.error)
 
     def _enter(self, call: Call) -> Awaitable[None] | None:
-        steps = self._steps
         try:
-            while call.outputs is None and call.depth < len(steps):
-                step = steps[call.depth]
+            for enter in self._enters[call.depth :]:
+                if call.outputs is not None:
+                    return None
                 call.depth += 1
-                waiting = step.enter(call)
+                if enter is None:
+                    continue
+                waiting = enter(call)
                 if waiting is not None:
                     return waiting
         except SkerryError as error:
@@ -102,8 +99,8 @@ class Pipeline:
 
     def _leave(self, call: Call, error: BaseException | None) -> None:
         call.error = error
-        for step in reversed(self._steps[: call.depth]):
+        for leave in self._leaves[call.depth]:
             try:
-                step.leave(call)
+                leave(call)
             except SkerryError as failure:
                 call.error = failure

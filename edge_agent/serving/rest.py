@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Awaitable
 from urllib.parse import quote
 
-from aiohttp import web
+from aiohttp import hdrs, web
+from multidict import CIMultiDict, istr
 
 from edge_agent.serving.call import Call
 from edge_agent.serving.deployment import Deployments
@@ -15,8 +16,8 @@ from edge_agent.serving.pipeline import Pipeline
 from edge_agent.serving.problem import BODY_LIMIT, problem_of
 from edge_agent.serving.settings import ServingSettings
 from edge_agent.serving.v2_binary import LENGTH_HEADER, parse_length
-from edge_agent.serving.v2_repeat import RequestDecoder
-from edge_agent.serving.v2_response import EncodedResponse, encode_response
+from edge_agent.serving.v2_repeat import RequestDecoder, ResponseEncoder
+from edge_agent.serving.v2_response import EncodedResponse
 from edge_bundle.errors import LimitExceededError, MediaTypeError, SkerryError
 
 MEDIA_TYPES = frozenset({"application/json", "application/octet-stream"})
@@ -25,54 +26,70 @@ MEDIA_TYPES = frozenset({"application/json", "application/octet-stream"})
 _JSON = "application/json"
 _BINARY = "application/octet-stream"
 
+# Names made for multidict once: it folds the case of plain strings again at each use.
+_LENGTH = istr(LENGTH_HEADER)
+_CACHE_STATUS = istr("Cache-Status")
+_CACHE_KEY = istr("Skerry-Cache-Key")
+_CONTRACT = istr("Skerry-Contract")
+
+_NOTHING = EncodedResponse(b"", None)
+
+
+class Codec:
+    """What the requests of an application share: the memories of decoder and encoder, and the patience with bodies."""
+
+    def __init__(self, read_timeout_s: float) -> None:
+        self.decode = RequestDecoder().decode
+        self.encode = ResponseEncoder().encode
+        self.read_timeout_s = read_timeout_s
+
 
 class RestWire:
     """``Wire`` of one HTTP request."""
 
-    __slots__ = ("_decoder", "_read_timeout_s", "_request", "encoded")
+    __slots__ = ("_codec", "_request", "encoded")
 
-    def __init__(self, request: web.Request, decoder: RequestDecoder, read_timeout_s: float) -> None:
+    def __init__(self, request: web.Request, codec: Codec) -> None:
         self._request = request
-        self._decoder = decoder
-        self._read_timeout_s = read_timeout_s
-        self.encoded = EncodedResponse(b"", None)
+        self._codec = codec
+        self.encoded = _NOTHING
 
     def decode(self, call: Call) -> Awaitable[None] | None:
         """Check the headers, then read and parse the body; waits only for a body that has not arrived whole."""
         check_headers(self._request)
         limit = call.deployment.max_body_bytes
-        announced = self._request.content_length
-        if announced is not None and announced > limit:
-            raise _too_large(limit, announced)
         content = self._request.content
         if content.is_eof():
             self._parse(call, _bounded(content.read_nowait(), limit))
             return None
+        announced = self._request.content_length
+        if announced is not None and announced > limit:
+            raise _too_large(limit, announced)
         return self._decode_slowly(call, limit)
 
     def encode(self, call: Call) -> None:
         """Render the answer."""
         served = call.deployment.served
-        self.encoded = encode_response(served.name, served.version, call.request_id, call.outputs or {}, call.wanted)
+        self.encoded = self._codec.encode(served.name, served.version, call.request_id, call.outputs or {}, call.wanted)
 
     async def _decode_slowly(self, call: Call, limit: int) -> None:
         parts: list[bytes] = []
         size = 0
         try:
-            async with asyncio.timeout(self._read_timeout_s):
+            async with asyncio.timeout(self._codec.read_timeout_s):
                 while part := await self._request.content.readany():
                     size += len(part)
                     if size > limit:
                         raise _too_large(limit, size)
                     parts.append(part)
         except TimeoutError:
-            limit_s = self._read_timeout_s
+            limit_s = self._codec.read_timeout_s
             raise LimitExceededError(what="reading the body", limit=limit_s, got=limit_s, unit="s") from None
         self._parse(call, b"".join(parts))
 
     def _parse(self, call: Call, body: bytes) -> None:
-        length = parse_length(self._request.headers.get(LENGTH_HEADER), body_bytes=len(body))
-        request = self._decoder.decode(body, length)
+        length = parse_length(self._request.headers.get(_LENGTH), body_bytes=len(body))
+        request = self._codec.decode(body, length)
         call.request_id, call.inputs = request.id, request.inputs
         call.wanted = request.wanted or call.deployment.all_outputs[request.binary]
 
@@ -81,8 +98,8 @@ class InferHandler:
     """Answers ``POST /v2/models/{model}[/versions/{version}]/infer``."""
 
     def __init__(self, deployments: Deployments, pipeline: Pipeline, settings: ServingSettings) -> None:
-        self._deployments, self._pipeline, self._settings = deployments, pipeline, settings
-        self._decoder = RequestDecoder()
+        self._deployments, self._pipeline = deployments, pipeline
+        self._codec = Codec(settings.read_timeout_s)
 
     async def __call__(self, request: web.Request) -> web.Response:
         """Run one request through the pipeline."""
@@ -91,7 +108,7 @@ class InferHandler:
             deployment = self._deployments.get(names["model"], names.get("version"))
         except SkerryError as error:
             return problem_of(error)
-        wire = RestWire(request, self._decoder, self._settings.read_timeout_s)
+        wire = RestWire(request, self._codec)
         call = Call(deployment, wire)
         waiting = self._pipeline.run(call)
         if waiting is not None:
@@ -102,11 +119,13 @@ class InferHandler:
 def check_headers(request: web.Request) -> None:
     """Raises ``MediaTypeError`` for a content coding or a media type that is not spoken here."""
     headers = request.headers
-    coding = headers.get("Content-Encoding", "identity")
-    if coding.lower() != "identity":
+    coding = headers.get(hdrs.CONTENT_ENCODING)
+    if coding is not None and coding.lower() != "identity":
         raise MediaTypeError(what="Content-Encoding", expected="an uncompressed body", got=repr(coding))
-    media_type = headers.get("Content-Type")
-    if media_type is not None and media_type.partition(";")[0].strip().lower() not in MEDIA_TYPES:
+    media_type = headers.get(hdrs.CONTENT_TYPE)
+    if media_type is None or media_type in MEDIA_TYPES:
+        return
+    if media_type.partition(";")[0].strip().lower() not in MEDIA_TYPES:
         raise MediaTypeError(what="Content-Type", expected=" or ".join(sorted(MEDIA_TYPES)), got=repr(media_type))
 
 
@@ -123,15 +142,17 @@ def _answer(call: Call, encoded: EncodedResponse) -> web.Response:
         response = problem_of(call.error)
         response.headers.update(call.deployment.headers)
         return response
-    headers = {**call.deployment.headers, "Cache-Status": call.cache_status}
-    headers["Content-Type"] = _JSON
-    if encoded.header_length is not None:
-        headers["Content-Type"] = _BINARY
-        headers[LENGTH_HEADER] = str(encoded.header_length)
+    headers = CIMultiDict(call.deployment.headers)
+    headers[_CACHE_STATUS] = call.cache_status
+    if encoded.header_length is None:
+        headers[hdrs.CONTENT_TYPE] = _JSON
+    else:
+        headers[hdrs.CONTENT_TYPE] = _BINARY
+        headers[_LENGTH] = str(encoded.header_length)
     if call.cache_key:
-        headers["Skerry-Cache-Key"] = call.cache_key
+        headers[_CACHE_KEY] = call.cache_key
     if call.marks:
-        headers["Skerry-Contract"] = marks_header(call.marks)
+        headers[_CONTRACT] = marks_header(call.marks)
     return web.Response(body=encoded.body, headers=headers)
 
 

@@ -22,6 +22,7 @@ class TensorCheck:
         self._max_batch = max_batch
         self.has_batch = bool(rule.shape) and rule.shape[0] == DYNAMIC
         self._fixed = rule.shape[1:] if self.has_batch else rule.shape
+        self._has_range, self._allow_nan = rule.has_range, rule.allow_nan
         self._low, self._high = bounds(rule.dtype, rule.minimum, rule.maximum)
 
     def check_shape(self, tensor: Tensor) -> None:
@@ -48,13 +49,13 @@ class TensorCheck:
 
         Raises ``ContractViolationError`` when the rule rejects, and for NaN under ``clip`` (no nearest value exists).
         """
-        rule = self.rule
-        if not rule.has_range:
+        if not self._has_range:
             return tensor, None
         found = extent(tensor)
-        bad_nan = found.has_nan and not rule.allow_nan
+        bad_nan = found.has_nan and not self._allow_nan
         if not (bad_nan or found.smallest < self._low or found.largest > self._high):
             return tensor, None
+        rule = self.rule
         if rule.on_violation is OnViolation.REJECT or (rule.on_violation is OnViolation.CLIP and bad_nan):
             raise self._violation("range", self._range_text(), _found_text(found, bad_nan=bad_nan))
         if rule.on_violation is OnViolation.FLAG:

@@ -24,8 +24,8 @@ def parse_length(text: str | None, *, body_bytes: int) -> int | None:
     """The length of the JSON part, None without the header. Raises ``FormatError`` unless it is 1 to ``body_bytes``."""
     if text is None:
         return None
-    if _LENGTH.fullmatch(text) and 1 <= int(text) <= body_bytes:
-        return int(text)
+    if _LENGTH.fullmatch(text) and 1 <= (length := int(text)) <= body_bytes:
+        return length
     raise FormatError(what=LENGTH_HEADER, expected=f"1 to {body_bytes}, the length of the body", got=repr(text))
 
 

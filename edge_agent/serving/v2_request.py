@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import msgspec
 
@@ -30,8 +30,7 @@ Other parameters (``priority``, ``timeout``, a client's own) are hints and are t
 """
 
 
-@dataclass(frozen=True, slots=True)
-class InferRequest:
+class InferRequest(NamedTuple):
     """A parsed request. ``wanted`` is empty when the client named no outputs; then ``binary`` says how all go."""
 
     id: str | None

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from edge_agent.serving.call import Call
+from edge_agent.serving.step import Step
 
 
-class Execute:
+class Execute(Step):
     """Runs the variant's engine, in the event loop or in a worker as its measured time asks."""
 
     def enter(self, call: Call) -> Awaitable[None] | None:
@@ -17,9 +18,6 @@ class Execute:
             call.outputs = runner.run_now(call.inputs, call.rows)
             return None
         return self._wait(call)
-
-    def leave(self, call: Call) -> None:
-        """Nothing to give back."""
 
     async def _wait(self, call: Call) -> None:
         call.outputs = await call.deployment.runner.run_in_turn(call.inputs, call.rows)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from edge_agent.serving.call import Call
+from edge_agent.serving.step import Step
 
 
-class Hold:
+class Hold(Step):
     """Counts the request as a user of its variant."""
 
     def enter(self, call: Call) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from edge_agent.serving.call import Call
+from edge_agent.serving.step import Step
 
 
-class RangeCheck:
+class RangeCheck(Step):
     """Looks at every element of the inputs that have a range."""
 
     def enter(self, call: Call) -> None:
@@ -15,6 +16,3 @@ class RangeCheck:
             if mark is not None:
                 call.inputs[check.name] = tensor
                 call.marks += (mark,)
-
-    def leave(self, call: Call) -> None:
-        """Nothing to give back."""

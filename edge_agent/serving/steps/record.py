@@ -6,6 +6,7 @@ import time
 
 from edge_agent.serving.call import Call
 from edge_agent.serving.mark import MarkKind
+from edge_agent.serving.step import Step
 from edge_bundle.errors import ContractViolationError, FormatError, LimitExceededError
 
 REJECTIONS = (ContractViolationError, FormatError, LimitExceededError)
@@ -19,7 +20,7 @@ def is_rejection(error: BaseException) -> bool:
     return isinstance(error, REJECTIONS)
 
 
-class Record:
+class Record(Step):
     """Feeds the variant's meter: answered, rejected or failed, with the whole handling time in microseconds."""
 
     def enter(self, call: Call) -> None:

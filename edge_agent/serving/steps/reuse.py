@@ -11,7 +11,9 @@ from collections.abc import Awaitable
 
 from edge_agent.serving.cache import Entry
 from edge_agent.serving.call import Call
+from edge_agent.serving.deployment import ReuseState
 from edge_agent.serving.flights import Landed
+from edge_agent.serving.step import Step
 from edge_agent.telemetry.recorder import Recorder
 from edge_bundle.errors import EngineError, SkerryError, UnavailableError
 from edge_bundle.tensor import Tensor
@@ -30,7 +32,7 @@ MISS = "skerry; fwd=miss"
 _ALONE = Landed()
 
 
-class Reuse:
+class Reuse(Step):
     """The cache step. ``rng`` samples the hits to recompute."""
 
     def __init__(self, recorder: Recorder, *, recheck_share: float, rng: random.Random) -> None:
@@ -43,7 +45,7 @@ class Reuse:
             call.cache_status = BYPASS
             return None
         call.cache_key = reuse.keys.key(call.inputs.items())
-        return self._look_up(call)
+        return self._look_up(call, reuse)
 
     def leave(self, call: Call) -> None:
         """Compare a sampled hit, or store the answer and end the flight."""
@@ -52,20 +54,18 @@ class Reuse:
         elif call.leading:
             self._land(call)
 
-    def _look_up(self, call: Call) -> Awaitable[None] | None:
-        reuse = call.deployment.require_reuse()
+    def _look_up(self, call: Call, reuse: ReuseState) -> Awaitable[None] | None:
         entry = reuse.cache.get(call.cache_key)
         if entry is not None:
-            self._hit(call, entry)
+            self._hit(call, reuse, entry)
             return None
         if not reuse.flights.lead(call.cache_key):
-            return self._wait(call)
+            return self._wait(call, reuse)
         reuse.cache.counts.misses += 1
         call.leading = True
         return None
 
-    def _hit(self, call: Call, entry: Entry) -> None:
-        reuse = call.deployment.require_reuse()
+    def _hit(self, call: Call, reuse: ReuseState, entry: Entry) -> None:
         reuse.cache.counts.hits += 1
         call.hit = True
         if reuse.recheck and self._share > 0.0 and self._rng.random() < self._share:
@@ -74,17 +74,16 @@ class Reuse:
             return
         call.outputs, call.marks, call.cache_status = entry.outputs, entry.marks, HIT
 
-    async def _wait(self, call: Call) -> None:
-        flights = call.deployment.require_reuse().flights
-        landed = await flights.join(call.cache_key)
+    async def _wait(self, call: Call, reuse: ReuseState) -> None:
+        landed = await reuse.flights.join(call.cache_key)
         if landed.error is not None:
             raise landed.error
         if landed.entry is None:  # the leader was cancelled: somebody else has to lead
-            waiting = self._look_up(call)
+            waiting = self._look_up(call, reuse)
             if waiting is not None:
                 await waiting
             return
-        call.deployment.require_reuse().cache.counts.collapsed += 1
+        reuse.cache.counts.collapsed += 1
         call.outputs, call.marks, call.cache_status = landed.entry.outputs, landed.entry.marks, COLLAPSED
 
     def _land(self, call: Call) -> None:

@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 from edge_agent.serving.call import Call
+from edge_agent.serving.step import Step
 from edge_bundle.errors import ContractViolationError
-from edge_bundle.tensor import DType
+from edge_bundle.tensor import DType, Tensor
 
 
-class ShapeCheck:
+class ShapeCheck(Step):
     """Refuses a request whose tensors are not those of the contract, whatever their values."""
 
     def enter(self, call: Call) -> None:
         """Check, put the inputs in contract order and set ``call.rows``. Raises ``ContractViolationError``."""
-        checks = call.deployment.input_checks
-        if call.inputs.keys() != checks.keys():
-            raise _names("input", list(checks), list(call.inputs))
-        call.inputs = {name: call.inputs[name] for name in checks}
+        checks, given = call.deployment.input_checks, call.inputs
+        if given.keys() != checks.keys():
+            raise _names("input", list(checks), list(given))
+        inputs: dict[str, Tensor] = {}
         rows = 0
         for name, check in checks.items():
-            tensor = call.inputs[name]
+            tensor = inputs[name] = given[name]
             check.check_shape(tensor)
             if check.has_batch:
-                rows = rows or tensor.shape[0]
-                check.check_rows(tensor, rows)
-        call.rows = rows or 1
+                if rows == 0:
+                    rows = tensor.shape[0]
+                else:
+                    check.check_rows(tensor, rows)
+        call.inputs, call.rows = inputs, rows or 1
         self._check_wanted(call)
-
-    def leave(self, call: Call) -> None:
-        """Nothing to give back."""
 
     def _check_wanted(self, call: Call) -> None:
         outputs = call.deployment.output_checks

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable
 
 from edge_agent.serving.call import Call
+from edge_agent.serving.step import Step
 
 
-class Translate:
+class Translate(Step):
     """Leaves the format to the call's ``Wire``."""
 
     def enter(self, call: Call) -> Awaitable[None] | None:

@@ -146,13 +146,25 @@ def test_refused_by_headers_or_path(path: str, headers: dict[str, str], status: 
     assert (reply.status, reply.json["title"]) == (status, title)
 
 
-def test_get_on_infer_names_the_allowed_method() -> None:
+@pytest.mark.parametrize(
+    ("path", "status", "allow"),
+    [
+        pytest.param("/v2/models/scale/infer", 405, "POST", id="infer"),
+        pytest.param("/v2/models/scale/versions/1.0.0/infer", 405, "POST", id="infer-of-a-version"),
+        pytest.param("/", 404, None, id="root"),
+        pytest.param("/v2/models/scale/infer/more", 404, None, id="below-infer"),
+        pytest.param("/v2/models//infer", 404, None, id="no-name"),
+        pytest.param("/%2e%2e/v2?x=1", 404, None, id="dots"),
+    ],
+)
+def test_what_no_route_takes_is_refused_as_problem_details(path: str, status: int, allow: str | None) -> None:
     async def go() -> Reply:
         async with serving(served()) as server:
-            return await server.get("/v2/models/scale/infer")
+            return await server.get(path)
 
     reply = asyncio.run(go())
-    assert (reply.status, reply.headers["Allow"]) == (405, "POST")
+    assert (reply.status, reply.headers.get("Allow")) == (status, allow)
+    assert reply.headers["Content-Type"] == "application/problem+json"
 
 
 ONE_ROW = fp32([1.0, 2.0, 3.0, 4.0])

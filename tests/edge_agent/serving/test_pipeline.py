@@ -13,13 +13,14 @@ from edge_agent.serving.call import Call
 from edge_agent.serving.deployment import Deployments
 from edge_agent.serving.pipeline import Pipeline
 from edge_agent.serving.settings import ServingSettings
+from edge_agent.serving.step import Step
 from edge_agent.telemetry.recorder import Recorder
 from edge_bundle.errors import InvalidInputError, SkerryError, UnavailableError
 from tests.edge_agent.serving.test_flights import DirectWire
 from tests.edge_agent.serving.world import served
 
 
-class Probe:
+class Probe(Step):
     """A step that writes down its visits; ``enter_does`` and ``leave_does`` say what else happens."""
 
     def __init__(self, name: str, log: list[str], enter_does: str = "", leave_does: str = "") -> None:

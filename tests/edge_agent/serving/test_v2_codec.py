@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from edge_agent.serving.extent import integer_limits
 from edge_agent.serving.v2_json import parse_data
-from edge_agent.serving.v2_repeat import MAX_HEADERS, RequestDecoder
+from edge_agent.serving.v2_repeat import MAX_HEADERS, RequestDecoder, ResponseEncoder
 from edge_agent.serving.v2_request import InferRequest, decode_request
 from edge_agent.serving.v2_response import encode_response
 from edge_agent.serving.wanted import WantedOutput
@@ -103,6 +103,36 @@ def test_a_remembered_header_reads_like_a_new_one(
             except FormatError as error:
                 outcomes.append(str(error))
         assert outcomes[0] == outcomes[1]
+
+
+@settings(deadline=None)
+@given(
+    given_tensors=st.lists(tensors(JSON_DTYPES), min_size=1, max_size=3),
+    masks=st.lists(st.integers(0, 7), min_size=1, max_size=4),
+    ident=st.none() | st.just("i"),
+)
+def test_a_remembered_answer_reads_like_a_new_one(
+    given_tensors: list[Tensor], masks: list[int], ident: str | None
+) -> None:
+    encoder = ResponseEncoder()
+    for count in range(1, len(given_tensors) + 1):
+        for mask in masks * 2:
+            outputs = {f"t{index}": tensor for index, tensor in enumerate(given_tensors[-count:])}
+            wanted = tuple(WantedOutput(name, bool(mask >> index & 1)) for index, name in enumerate(outputs))
+            expected = encode_response("m", "1.0.0", ident, outputs, wanted)
+            assert encoder.encode("m", "1.0.0", ident, outputs, wanted) == expected
+
+
+def test_answers_remembered_are_bounded() -> None:
+    encoder = ResponseEncoder()
+    for rows in range(1, 3 * MAX_HEADERS):
+        outputs = {"t": Tensor(DType.INT8, (rows,), bytes(rows))}
+        head, _, data = encoder.encode("m", "1.0.0", None, outputs, (WantedOutput("t", binary=True),)).body.partition(
+            b"}]}"
+        )
+        assert json.loads(head + b"}]}")["outputs"][0]["shape"] == [rows]
+        assert data == bytes(rows)
+        assert len(encoder._heads) <= MAX_HEADERS
 
 
 def test_headers_remembered_are_bounded() -> None:
