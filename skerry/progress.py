@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,31 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
-
-class Bars(Protocol):
-    """What long work reports to; the same shape as ``compiler.progress.Progress``."""
-
-    def start(self, stage: str, total: int) -> None:
-        """A stage begins; ``total`` steps, 0 when unknown."""
-
-    def advance(self, steps: int = 1) -> None:
-        """So many more steps are done."""
-
-    def done(self) -> None:
-        """The stage is over."""
-
-
-class Quiet:
-    """Shows nothing."""
-
-    def start(self, stage: str, total: int) -> None:
-        """Ignored."""
-
-    def advance(self, steps: int = 1) -> None:
-        """Ignored."""
-
-    def done(self) -> None:
-        """Ignored."""
+    from compiler.progress import Progress
 
 
 class PlainLines:
@@ -84,17 +60,20 @@ class RichBars:
 
 
 @contextmanager
-def progress_bars(*, quiet: bool = False) -> Iterator[Bars]:
+def progress_bars(*, quiet: bool = False) -> Iterator[Progress]:
     """The kind of progress that fits where stderr goes."""
     if quiet:
-        yield Quiet()
+        from compiler.progress import Silent
+
+        yield Silent()
     elif not sys.stderr.isatty():
         yield PlainLines()
     else:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as RichProgress
 
         from skerry.output import console
 
         columns = (TextColumn("  {task.description:<32}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=console(stderr=True), transient=True) as bars:
+        with RichProgress(*columns, console=console(stderr=True), transient=True) as bars:
             yield RichBars(bars)

@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from compiler.progress import Progress
 from edge_bundle.contract import Contract
 from edge_bundle.proof import Proof
 from edge_bundle.tensor import Tensor
 from edge_runtime.arrays import to_array, to_tensor
 from skerry.client.infer import Answer, InferClient, open_agent
 from skerry.demo.claims import Claim, equal
-from skerry.progress import Bars
 
 ACT = 4
 HIT = "skerry; hit"
@@ -67,7 +67,7 @@ def load_evaluation_set(path: Path, contract: Contract) -> EvaluationSet:
 
 
 async def serve(
-    agent: str, url: str, proof: Proof, contract: Contract, evaluation: EvaluationSet, bars: Bars
+    agent: str, url: str, proof: Proof, contract: Contract, evaluation: EvaluationSet, bars: Progress
 ) -> Served:
     """Two passes over the evaluation set against one agent."""
     passes = []
@@ -79,7 +79,7 @@ async def serve(
     return Served(agent, proof.profile, proof, *passes)
 
 
-async def _one_pass(client: InferClient, contract: Contract, evaluation: EvaluationSet, bars: Bars) -> Pass:
+async def _one_pass(client: InferClient, contract: Contract, evaluation: EvaluationSet, bars: Progress) -> Pass:
     answers: list[Answer] = []
     latencies: list[float] = []
     for request in evaluation.requests:

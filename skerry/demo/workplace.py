@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from compiler.progress import Progress
 from edge_bundle.keys import PublicKey, SigningKey, TrustPolicy
-from skerry.progress import Bars
 
 OWNERS = ("alice", "bob")
 STRANGER = "mallory"
@@ -39,7 +39,7 @@ class Workplace:
 
     root: Path
     example: Path
-    bars: Bars
+    bars: Progress
 
     @property
     def keys_dir(self) -> Path:

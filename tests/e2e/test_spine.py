@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from compiler.progress import Silent
 from skerry.demo.claims import Claim
 from skerry.demo.play import play
 from skerry.demo.show import Show
 from skerry.demo.workplace import Workplace
-from skerry.progress import Quiet
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "digits"
 
@@ -22,7 +22,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "digits"
 def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[list[Claim], str]:
     """One performance: its claims, and what it printed."""
     printed = io.StringIO()
-    place = Workplace(tmp_path_factory.mktemp("demo"), EXAMPLE, Quiet())
+    place = Workplace(tmp_path_factory.mktemp("demo"), EXAMPLE, Silent())
     claims = asyncio.run(play(place, Show(Console(file=printed, width=140))))
     return claims, printed.getvalue()
 
