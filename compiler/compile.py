@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,11 +14,14 @@ from compiler.passes.package import manifest
 from compiler.passes.sign import ml_bom_path
 from compiler.pipeline import run_passes
 from compiler.progress import Progress, Silent
-from compiler.publish import check_destination, recover, staging_dir
+from compiler.publish import check_destination, claim, recover, staging_dir
 from compiler.request import CompileRequest
 from compiler.sources import load_sources
+from edge_bundle.errors import UnavailableError
 from edge_bundle.manifest import VariantManifest
 from edge_bundle.proof import AccuracyProof, Proof
+
+_DISK_FAULTS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,16 +61,32 @@ def compile_bundle(request: CompileRequest, *, progress: Progress | None = None)
         ContractNotMetError: a variant misses the contract; says by how much.
         EngineError: a runtime is missing or fails.
         ConflictError: ``out_dir`` is taken.
+        UnavailableError: the disk under ``out_dir`` is full or read-only.
 
     """
     recover(request.out_dir)
     check_destination(request.out_dir, force=request.force)
     state = Compilation(request=request, sources=load_sources(request))
+    with _staging(request.out_dir):
+        return _result(run_passes(state, progress or Silent()))
+
+
+@contextmanager
+def _staging(out_dir: Path) -> Iterator[None]:
+    """A staging directory for the bundle, claimed before any work is done, and gone afterwards."""
     try:
-        done = run_passes(state, progress or Silent())
+        claim(out_dir)
+        yield
+    except OSError as error:
+        if error.errno not in _DISK_FAULTS:
+            raise
+        raise UnavailableError(
+            what=f"disk under {out_dir.parent}",
+            detail=error.strerror or str(error),
+            advice="free some space, or choose another place for the bundle",
+        ) from error
     finally:
-        shutil.rmtree(staging_dir(request.out_dir), ignore_errors=True)
-    return _result(done)
+        shutil.rmtree(staging_dir(out_dir), ignore_errors=True)
 
 
 def _result(state: Compilation) -> CompileResult:

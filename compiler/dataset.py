@@ -95,7 +95,13 @@ def _load(path: Path, rules: Sequence[TensorRule], *, labelled: bool) -> Dataset
     wanted = [rule.name for rule in rules]
     extra = sorted(set(found) - set(wanted) - {LABELS, SLICE})
     if extra:
-        raise InvalidInputError(file=file, key=extra[0], expected=_names(wanted, labelled), got="an unknown array")
+        raise InvalidInputError(
+            file=file,
+            key=extra[0],
+            expected=_names(wanted, labelled),
+            got="an unknown array",
+            advice="name each array as the contract's input that it feeds",
+        )
     stacked = frozenset(rule.name for rule in rules if not _has_batch(rule))
     arrays = {rule.name: _input(found, rule, file) for rule in rules}
     samples = _same_rows(arrays, file)
@@ -145,7 +151,7 @@ def _unpack(data: bytes, file: str) -> dict[str, NDArray[np.generic]]:
 
 
 def _names(wanted: Sequence[str], labelled: bool) -> str:
-    return "arrays " + ", ".join([*wanted, *([LABELS] if labelled else [])])
+    return "arrays " + ", ".join([*wanted, *([LABELS, f"and optionally {SLICE}"] if labelled else [])])
 
 
 def _has_batch(rule: TensorRule) -> bool:
@@ -214,7 +220,8 @@ def _labels(found: dict[str, NDArray[np.generic]], samples: int, file: str) -> N
     labels = found.get(LABELS)
     expected = f"{samples} integers, one per sample"
     if labels is None:
-        raise InvalidInputError(file=file, key=LABELS, expected=expected, got="no such array")
+        advice = f"add the right class of every sample as an array called {LABELS!r}"
+        raise InvalidInputError(file=file, key=LABELS, expected=expected, got="no such array", advice=advice)
     if labels.shape != (samples,) or labels.dtype.kind not in "iu":
         got = f"{labels.dtype} of shape {labels.shape}"
         raise InvalidInputError(file=file, key=LABELS, expected=expected, got=got)

@@ -51,6 +51,7 @@ _DTYPES: dict[int, DType] = {
     onnx.TensorProto.FLOAT: DType.FP32,
     onnx.TensorProto.DOUBLE: DType.FP64,
 }
+_EXPORT_AGAIN = "the file is truncated or is not ONNX; export it again"
 _NODE_IN_TEXT = re.compile(r"\(op_type: ?(?P<operator>[^,)]+)(?:, node name: ?(?P<node>[^)]*))?\)")
 """How onnx's shape inference names a node."""
 
@@ -62,7 +63,7 @@ def read_file(path: Path) -> bytes:
     """The bytes of a model file.
 
     Raises:
-        InvalidInputError: it cannot be read or is empty.
+        InvalidInputError: it cannot be read, is empty, or is not ONNX.
         LimitExceededError: it is larger than ``MAX_MODEL_BYTES``.
 
     """
@@ -77,6 +78,8 @@ def read_file(path: Path) -> bytes:
         ) from error
     if not data:
         raise InvalidInputError(file=str(path), expected="an ONNX model", got="an empty file")
+    if isinstance(found := _decode(data), str):
+        raise InvalidInputError(file=str(path), expected="an ONNX model", got=found, advice=_EXPORT_AGAIN)
     return data
 
 
@@ -182,20 +185,19 @@ def from_proto(model: onnx.ModelProto) -> bytes:
 
 
 def _parse(data: bytes, stage: str) -> onnx.ModelProto:
+    if isinstance(found := _decode(data), str):
+        raise CompileError(stage=stage, detail=f"expected an ONNX model, got {found}", advice=_EXPORT_AGAIN)
+    return found
+
+
+def _decode(data: bytes) -> onnx.ModelProto | str:
+    """The model, or what the bytes are instead of one."""
     try:
         model = onnx.load_model_from_string(data)
-    except (DecodeError, ValueError) as error:
-        raise CompileError(
-            stage=stage,
-            detail=f"expected an ONNX model, got {len(data)} bytes that do not parse as one",
-            advice="the file is truncated or is not ONNX; export it again",
-        ) from error
+    except (DecodeError, ValueError):
+        return f"{len(data)} bytes that do not parse as one"
     if model.ir_version < 1 or not model.HasField("graph"):
-        raise CompileError(
-            stage=stage,
-            detail="expected an ONNX model with a graph, got a file without one",
-            advice="the file is truncated or is not ONNX; export it again",
-        )
+        return "a file without a graph"
     return model
 
 

@@ -49,6 +49,18 @@ def check_destination(out_dir: Path, *, force: bool) -> None:
         )
 
 
+def claim(out_dir: Path) -> None:
+    """Make an empty staging directory: a place that cannot be written shows before hours of work, not after.
+
+    Raises:
+        OSError: the place cannot be written.
+
+    """
+    staging = staging_dir(out_dir)
+    shutil.rmtree(staging, ignore_errors=True)
+    staging.mkdir(parents=True)
+
+
 def publish(out_dir: Path, *, force: bool) -> None:
     """Move the staged bundle to ``out_dir``.
 

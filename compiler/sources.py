@@ -21,10 +21,10 @@ def load_sources(request: CompileRequest) -> Sources:
         LimitExceededError: a file is too large.
 
     """
-    _check_request(request)
+    model = importer.read_file(request.model_path)
     contract = load_contract(request.contract_path)
     classes = class_count(contract, file=str(request.contract_path))
-    model = importer.read_file(request.model_path)
+    _check_request(request)
     evaluation = load_evaluation(request.evaluation_path, contract.inputs)
     check_labels(evaluation, classes=classes, file=str(request.evaluation_path))
     return Sources(

@@ -1,6 +1,6 @@
 """Pass 9, package: all variants into one OCI image layout, written beside its place and moved there in one step.
 
-Requires: measured variants.
+Requires: measured variants; an empty staging directory.
 Ensures:
     1. ``staging_dir`` holds the bundle; ``out_dir`` is untouched (the last pass publishes it);
     2. packing the same content again gives the same digest: nothing measured is inside, only the numeric class.
@@ -8,7 +8,6 @@ Ensures:
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 
 from compiler.compilation import Compilation, Measured, Sources, need
@@ -32,8 +31,6 @@ def run(state: Compilation, progress: Progress) -> Compilation:
     progress.start(NAME, 1)
     contract = state.sources.contract
     staging = staging_dir(state.request.out_dir)
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.parent.mkdir(parents=True, exist_ok=True)
     contents = [content(measured, state.sources) for measured in state.measured]
     with Layout.create(staging) as layout:
         refs = write_bundle(layout, contract.name, contract.version, contents)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -80,9 +81,6 @@ def _no_rank() -> bytes:
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        pytest.param(lambda: b"this is a text file\n", "do not parse as one", id="not-onnx"),
-        pytest.param(lambda: classifier().SerializeToString()[:150], "expected an ONNX model", id="truncated"),
-        pytest.param(lambda: b"\x08\x08", "got a file without one", id="no-graph"),
         pytest.param(lambda: _with_opset(27), "expected opset 1 to 26, got 27", id="opset-too-new"),
         pytest.param(lambda: _with_opset(0), "expected opset 1 to 26, got 0", id="opset-zero"),
         pytest.param(
@@ -111,12 +109,27 @@ def test_a_bad_model_is_refused_in_one_line(tmp_path: Path, make: Callable[[], b
     ]  # fmt: skip
 
 
-def test_a_missing_and_an_empty_model(tmp_path: Path) -> None:
-    with pytest.raises(InvalidInputError, match=r"expected a readable ONNX file, got No such file"):
-        importer.read_file(tmp_path / "none.onnx")
-    (tmp_path / "empty.onnx").write_bytes(b"")
-    with pytest.raises(InvalidInputError, match="got an empty file"):
-        importer.read_file(tmp_path / "empty.onnx")
+@pytest.mark.parametrize(
+    ("data", "got"),
+    [
+        pytest.param(b"", "an empty file", id="empty"),
+        pytest.param(b"this is a text file\n", "20 bytes that do not parse as one", id="text"),
+        pytest.param(classifier().SerializeToString()[:150], "150 bytes that do not parse as one", id="truncated"),
+        pytest.param(b"\x08\x08", "a file without a graph", id="no-graph"),
+    ],
+)
+def test_a_file_that_is_not_onnx_is_named(tmp_path: Path, data: bytes, got: str) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(data)
+    with pytest.raises(InvalidInputError) as refusal:
+        importer.read_file(path)
+    assert str(refusal.value) == f"{path}: expected an ONNX model, got {got}"
+
+
+def test_a_missing_model_is_told_before_anything_else(tmp_path: Path) -> None:
+    request = replace(classifier_job(tmp_path), model_path=tmp_path / "none.onnx", contract_path=tmp_path / "none.toml")
+    with pytest.raises(InvalidInputError, match=r"none\.onnx: expected a readable ONNX file, got No such file"):
+        compile_bundle(request)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import uuid
 from dataclasses import replace
 from pathlib import Path
@@ -17,12 +19,20 @@ from sklearn.metrics import accuracy_score
 from compiler.compile import CompileResult, compile_bundle
 from compiler.dataset import load_evaluation
 from compiler.goldens import SAMPLES
+from compiler.passes import package
 from compiler.peak_rss import measure_peak_rss
 from compiler.progress import Silent
 from compiler.publish import staging_dir
 from edge_bundle.contract_file import contract_digest, load_contract
 from edge_bundle.digest import sha256_digest
-from edge_bundle.errors import ConflictError, ContractNotMetError, EngineError, InvalidInputError, LimitExceededError
+from edge_bundle.errors import (
+    ConflictError,
+    ContractNotMetError,
+    EngineError,
+    InvalidInputError,
+    LimitExceededError,
+    UnavailableError,
+)
 from edge_bundle.golden import check_golden
 from edge_bundle.manifest import NumericClass, Precision
 from edge_bundle.proof import Proof
@@ -224,6 +234,28 @@ def test_a_failed_compile_keeps_the_older_bundle(tmp_path: Path) -> None:
     with pytest.raises(ContractNotMetError):
         compile_bundle(replace(request, force=True))
     assert verified(request.out_dir).bundle_digest == first.bundle_digest
+
+
+@pytest.mark.parametrize("fault", [errno.ENOSPC, errno.EROFS], ids=["full", "read-only"])
+def test_a_disk_that_takes_nothing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: int) -> None:
+    def write_bundle(*_: object) -> None:
+        raise OSError(fault, os.strerror(fault))
+
+    monkeypatch.setattr(package, "write_bundle", write_bundle)
+    request = classifier_job(tmp_path)
+    with pytest.raises(UnavailableError) as refusal:
+        compile_bundle(request)
+    assert str(refusal.value) == f"disk under {request.out_dir.parent} is unavailable: {os.strerror(fault)}"
+    assert not staging_dir(request.out_dir).exists()
+
+
+def test_a_place_that_cannot_be_written_is_told_before_any_pass(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    request = replace(classifier_job(tmp_path), out_dir=tmp_path / "file" / "bundle")
+    seen = _Recorder()
+    with pytest.raises(NotADirectoryError):
+        compile_bundle(request, progress=seen)
+    assert not seen.stages
 
 
 def test_a_compile_killed_while_it_replaced_a_bundle(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from compiler.compile import CompileResult
 from compiler.inspect import BundleDescription, ModelDescription, describe
 from edge_bundle.digest import sha256_digest
-from edge_bundle.errors import CompileError, FormatError, SkerryError
+from edge_bundle.errors import FormatError, InvalidInputError, SkerryError
 from edge_bundle.layout import Layout
 from tests.compiler.models import DIGITS, KEYS
 
@@ -41,7 +41,7 @@ def test_a_bundle(tmp_path: Path, digits: CompileResult, kind: str) -> None:
 
 def test_not_a_model(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello")
-    with pytest.raises(CompileError, match="pass inspect: expected an ONNX model"):
+    with pytest.raises(InvalidInputError, match=r"notes\.txt: expected an ONNX model"):
         describe(tmp_path / "notes.txt")
 
 
