@@ -27,7 +27,7 @@ from edge_agent.serving.app import build_app, build_runner
 from edge_agent.status import RUN_FILE, RunFile, add_status_route
 from edge_agent.uplink import run_uplink
 from edge_bundle import canonical
-from edge_bundle.errors import ConflictError, InvalidInputError, SkerryError
+from edge_bundle.errors import InvalidInputError, SkerryError, UnavailableError
 from hardware_profiles.detect import detect
 
 logger = logging.getLogger(__name__)
@@ -42,8 +42,9 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 async def run_agent(config: AgentConfig, *, stop: asyncio.Event | None = None) -> None:
     """Run until SIGTERM or SIGINT; or until ``stop`` is set, when one is given, and signals are then left alone.
 
-    Requests in flight are finished, and telemetry stored, within ``limits.drain_s`` each. Raises ``ConflictError``
-    (state directory or port in use), ``InvalidInputError`` or ``NotFoundError`` (trust, profile) before serving.
+    Requests in flight are finished, and telemetry stored, within ``limits.drain_s`` each. Before serving, raises
+    ``ConflictError`` (state directory in use), ``UnavailableError`` (port in use), ``InvalidInputError`` or
+    ``NotFoundError`` (trust, profile).
     """
     with exclusive(config.state):
         if stop is not None:
@@ -119,7 +120,7 @@ async def _bind(runner: web.AppRunner, config: AgentConfig) -> tuple[str, int]:
         where = f"{host}:{port}"
         if error.errno == errno.EADDRINUSE:
             advice = "stop the other process or change serve.port in agent.toml"
-            raise ConflictError(what=f"address {where}", expected="a free port", got="in use", advice=advice) from error
+            raise UnavailableError(what=f"address {where}", detail="the port is in use", advice=advice) from error
         got = f"{where}: {error.strerror or error}"
         raise InvalidInputError(
             file="agent.toml", key="serve", expected="an address of this machine", got=got

@@ -86,7 +86,7 @@ def test_port_in_use_is_said_plainly(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         config = replace(config, serve=ServeConfig(port=port))
-        with pytest.raises(ConflictError, match=f"127.0.0.1:{port}.*in use") as caught:
+        with pytest.raises(UnavailableError, match=f"127.0.0.1:{port}.*in use") as caught:
             asyncio.run(run_agent(config, stop=asyncio.Event()))
     assert "serve.port" in caught.value.advice
 

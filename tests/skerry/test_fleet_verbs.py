@@ -188,6 +188,21 @@ def test_port_in_use(skerry: Skerry, hub: RunningHub, compiled: Compiled, tmp_pa
     assert "the port is in use" in done.err
 
 
+def test_agent_port_in_use(skerry: Skerry, hub: RunningHub, compiled: Compiled, tmp_path: Path) -> None:
+    port = hub.url.rsplit(":", 1)[1]
+    (tmp_path / "agent.toml").write_text(f"""\
+state_dir = "state"
+node_name = "n2"
+hub = {{ url = "{hub.url}" }}
+trust = {{ root = "{hub.offline / "root.json"}", owner_keys = ["{compiled.keys / "alice.pub"}"], threshold = 1 }}
+serve = {{ port = {port} }}
+""")
+    with (tmp_path / "log").open("wb") as log:
+        child = start(log, "agent", "run", "--config", tmp_path / "agent.toml")
+    assert child.wait(WAIT_S) == 5
+    assert "the port is in use" in (tmp_path / "log").read_text()
+
+
 def test_hub_init_keeps_what_is_there(skerry: Skerry, hub: RunningHub, compiled: Compiled, tmp_path: Path) -> None:
     before = (hub.folder / "online.key").read_bytes()
     arguments = ["--offline", tmp_path / "offline", "--team", "vision", *compiled.trusting]
