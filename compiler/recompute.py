@@ -21,6 +21,7 @@ from compiler.progress import Progress, Silent
 from compiler.request import MIN_LATENCY_RUNS
 from compiler.runner import is_deterministic, reference_scores, score
 from compiler.scoring import accuracy, accuracy_by_slice, agreement, class_count
+from edge_bundle.contract import Contract
 from edge_bundle.digest import check_digest
 from edge_bundle.errors import DigestMismatchError
 from edge_bundle.manifest import NumericClass
@@ -66,9 +67,10 @@ def recompute(
         RuntimeMissingError, EngineError: a variant's runtime is missing here or fails.
 
     """
+    known = _Known(evaluation_path, model_path, progress or Silent())
     rows: list[Row] = []
     for _, variant in sorted(release.variants.items()):
-        rows.extend(_recompute_variant(variant, evaluation_path, model_path, progress or Silent()))
+        rows.extend(_recompute_variant(variant, known, progress or Silent()))
     return tuple(rows)
 
 
@@ -77,34 +79,56 @@ def compare(proof: Proof, figures: Figures) -> tuple[Row, ...]:
     return tuple(_rows(proof, figures))
 
 
-def _recompute_variant(
-    variant: VerifiedVariant, evaluation_path: Path, model_path: Path | None, progress: Progress
-) -> tuple[Row, ...]:
-    contract, proof = variant.contract, variant.proof
-    dataset = load_evaluation(evaluation_path, contract.inputs)
-    if dataset.digest != proof.evaluation_digest:
-        raise DigestMismatchError(
-            subject=f"evaluation set {evaluation_path}",
-            expected=proof.evaluation_digest,
-            got=dataset.digest,
-            advice="give the very file that the release was proven on",
-        )
-    check_labels(dataset, classes=class_count(contract, file="contract"), file=str(evaluation_path))
-    reference = _reference(variant, dataset, model_path, progress) if model_path else None
-    progress.start(f"recompute {proof.profile}", dataset.samples)
+class _Known:
+    """What the variants of a release share, made once: the evaluation set, and the scores of the source model on it."""
+
+    def __init__(self, evaluation_path: Path, model_path: Path | None, progress: Progress) -> None:
+        self._evaluation_path, self._model_path, self._progress = evaluation_path, model_path, progress
+        self._datasets: dict[Contract, Dataset] = {}
+        self._references: dict[tuple[Contract, str], NDArray[Any]] = {}
+
+    def dataset(self, variant: VerifiedVariant) -> Dataset:
+        """The evaluation set that the variant was proven on."""
+        contract, path = variant.contract, self._evaluation_path
+        if contract not in self._datasets:
+            self._datasets[contract] = load_evaluation(path, contract.inputs)
+        dataset = self._datasets[contract]
+        if dataset.digest != variant.proof.evaluation_digest:
+            raise DigestMismatchError(
+                subject=f"evaluation set {path}",
+                expected=variant.proof.evaluation_digest,
+                got=dataset.digest,
+                advice="give the very file that the release was proven on",
+            )
+        check_labels(dataset, classes=class_count(contract, file="contract"), file=str(path))
+        return dataset
+
+    def reference(self, variant: VerifiedVariant) -> NDArray[Any] | None:
+        """Scores of the source model in fp32, or ``None`` if it was not given."""
+        if self._model_path is None:
+            return None
+        key = (variant.contract, variant.manifest.model_digest)
+        if key not in self._references:
+            self._references[key] = self._score(variant, self._model_path)
+        return self._references[key]
+
+    def _score(self, variant: VerifiedVariant, model_path: Path) -> NDArray[Any]:
+        dataset = self.dataset(variant)
+        model = importer.read_file(model_path)
+        check_digest(model, variant.manifest.model_digest, subject=f"model {model_path}")
+        graph = import_graph(model, variant.contract, file="contract")
+        self._progress.start("recompute fp32 reference", dataset.samples)
+        scores = reference_scores(graph.model, variant.contract, dataset, on_sample=self._progress.advance)
+        self._progress.done()
+        return scores
+
+
+def _recompute_variant(variant: VerifiedVariant, known: _Known, progress: Progress) -> tuple[Row, ...]:
+    dataset, reference = known.dataset(variant), known.reference(variant)
+    progress.start(f"recompute {variant.proof.profile}", dataset.samples)
     figures = measure(variant, dataset, reference, progress)
     progress.done()
-    return compare(proof, figures)
-
-
-def _reference(variant: VerifiedVariant, dataset: Dataset, model_path: Path, progress: Progress) -> NDArray[Any]:
-    model = importer.read_file(model_path)
-    check_digest(model, variant.manifest.model_digest, subject=f"model {model_path}")
-    graph = import_graph(model, variant.contract, file="contract")
-    progress.start("recompute fp32 reference", dataset.samples)
-    scores = reference_scores(graph.model, variant.contract, dataset, on_sample=progress.advance)
-    progress.done()
-    return scores
+    return compare(variant.proof, figures)
 
 
 def measure(variant: VerifiedVariant, dataset: Dataset, reference: NDArray[Any] | None, progress: Progress) -> Figures:

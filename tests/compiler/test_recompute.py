@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from compiler.compile import CompileResult
+from compiler.progress import Silent
 from compiler.recompute import Figures, compare, recompute
 from edge_bundle.errors import DigestMismatchError
 from edge_bundle.manifest import NumericClass
@@ -24,6 +25,24 @@ def test_every_figure_is_reproduced(digits: CompileResult) -> None:
         *JUDGED, "accuracy of ink-heavy", "accuracy of ink-light", "agreement", "largest difference",
     }  # fmt: skip
     assert {row.figure for row in rows if row.ok is None} == {"p50 us", "p99 us"}
+
+
+def test_the_source_model_runs_once_for_all_variants(digits: CompileResult) -> None:
+    class Recorder(Silent):
+        stages: tuple[str, ...] = ()
+
+        def start(self, stage: str, total: int) -> None:
+            self.stages += (stage,)
+
+    seen = Recorder()
+    recompute(
+        verified(digits.bundle_dir),
+        DIGITS / "evaluation.npz",
+        model_path=DIGITS / "digits.onnx",
+        progress=seen,
+    )
+    profiles = sorted(variant.proof.profile for variant in digits.variants)
+    assert seen.stages == ("recompute fp32 reference", *(f"recompute {profile}" for profile in profiles))
 
 
 def test_agreement_is_left_open_without_the_model(digits: CompileResult) -> None:
