@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -61,7 +62,8 @@ class HubClient:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(auto_decompress=False)  # an answer unpacked unasked could be a bomb
+        # An answer unpacked unasked could be a bomb; cookies would be the hub's to fill this node's memory with.
+        self._session = aiohttp.ClientSession(auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar())
         return self
 
     async def __aexit__(self, *_exc: object) -> None:
@@ -100,10 +102,15 @@ class HubClient:
         extra = {"Range": f"bytes={offset}-"} if offset else {}
         async with self._request("GET", path, node_id, b"", extra=extra, bounded=False) as response:
             skip = self._check_range(response, path, offset)
-            async for chunk in response.content.iter_chunked(CHUNK_BYTES):
+            while chunk := await self._next(response):
                 if len(chunk) > skip:
                     yield chunk[skip:]
                 skip = max(0, skip - len(chunk))
+
+    async def _next(self, response: aiohttp.ClientResponse) -> bytes:
+        """Some bytes of the body, none at its end. Framing alone (chunk extensions without end) is no progress."""
+        async with asyncio.timeout(self._limits.rate_window_s):
+            return await response.content.read(CHUNK_BYTES)
 
     @staticmethod
     def _check_range(response: aiohttp.ClientResponse, path: str, offset: int) -> int:
@@ -132,7 +139,11 @@ class HubClient:
         extra: Mapping[str, str] = MappingProxyType({}),
         bounded: bool = True,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """One request; ``bounded`` puts ``request_timeout_s`` on all of it (the downloader bounds blobs itself)."""
+        """One request.
+
+        ``request_timeout_s`` bounds its head, since interim answers could go on for ever, and with ``bounded`` all of
+        it (the downloader bounds blobs itself).
+        """
         if self._session is None:
             raise UnavailableError(what="hub client", detail="it is not open")
         headers = {"Accept-Encoding": "identity", **extra}
@@ -141,14 +152,16 @@ class HubClient:
         if node_id is not None:
             headers |= sign_request(self._key, node_id, method, path, body, int(self._clock()))
         try:
-            async with self._session.request(
-                method,
-                self._url + path,
-                data=body or None,
-                headers=headers,
-                allow_redirects=False,
-                timeout=self._timeout(bounded=bounded),
-            ) as response:
+            async with asyncio.timeout(self._limits.request_timeout_s):
+                response = await self._session.request(
+                    method,
+                    self._url + path,
+                    data=body or None,
+                    headers=headers,
+                    allow_redirects=False,
+                    timeout=self._timeout(bounded=bounded),
+                )
+            async with response:
                 if response.status >= HTTPStatus.MULTIPLE_CHOICES:
                     raise await self._problem(response, path)
                 yield response
@@ -164,7 +177,7 @@ class HubClient:
             clock=self._monotonic,
         )
         chunks = []
-        async for chunk in response.content.iter_chunked(CHUNK_BYTES):
+        while chunk := await self._next(response):
             budget.add(len(chunk))
             rate.add(len(chunk))
             chunks.append(chunk)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
 import time
 from collections.abc import Awaitable, Callable
 
@@ -37,7 +38,9 @@ TRICKLE_S = 0.01
 Handler = Callable[[bytes, asyncio.StreamWriter], Awaitable[None]]
 
 
-def with_server(handler: Handler, work: Callable[[HubClient], Awaitable[None]]) -> list[bytes]:
+def with_server(
+    handler: Handler, work: Callable[[HubClient], Awaitable[None]], *, host: str = "127.0.0.1"
+) -> list[bytes]:
     """Run ``work`` against a server that answers each request by ``handler``; returns the requests' heads."""
     heads: list[bytes] = []
 
@@ -53,10 +56,10 @@ def with_server(handler: Handler, work: Callable[[HubClient], Awaitable[None]]) 
             writer.close()
 
     async def main() -> None:
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        server = await asyncio.start_server(serve, host, 0, family=socket.AF_INET)
         port = server.sockets[0].getsockname()[1]
         client = HubClient(
-            url=f"http://127.0.0.1:{port}", key=KEY, limits=LIMITS, clock=lambda: NOW_S, monotonic=time.monotonic
+            url=f"http://{host}:{port}", key=KEY, limits=LIMITS, clock=lambda: NOW_S, monotonic=time.monotonic
         )
         async with server, client:
             await work(client)
@@ -220,6 +223,23 @@ async def trickle(writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(TRICKLE_S)
 
 
+INTERIM = b"HTTP/1.1 102 Processing\r\n\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def endless(start: bytes, piece: bytes) -> Handler:
+    """A server that never comes to an end, faster than any rate floor."""
+
+    async def handler(_head: bytes, writer: asyncio.StreamWriter) -> None:
+        writer.write(start)
+        while True:
+            writer.write(piece * 100)
+            await writer.drain()
+            await asyncio.sleep(TRICKLE_S)
+
+    return handler
+
+
 async def silence(_head: bytes, writer: asyncio.StreamWriter) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")
     await writer.drain()
@@ -234,6 +254,12 @@ async def silence(_head: bytes, writer: asyncio.StreamWriter) -> None:
         pytest.param(trickle_head, poll, "poll", id="trickled-head"),
         pytest.param(silence, poll, "poll", id="silence"),
         pytest.param(silence, whole_blob, "blobs", id="silent-blob"),
+        pytest.param(endless(b"", INTERIM), poll, "poll", id="endless-interim-answers"),
+        pytest.param(endless(b"", INTERIM), whole_blob, "blobs", id="endless-interim-answers-to-blob"),
+        pytest.param(endless(CHUNKED + b"5;", b"x" * 1000), poll, "poll", id="endless-chunk-extension"),
+        pytest.param(endless(CHUNKED + b"5;", b"x" * 1000), whole_blob, "blobs", id="endless-chunk-extension-in-blob"),
+        pytest.param(endless(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"), poll, "Too many headers", id="endless-headers"),
+        pytest.param(endless(CHUNKED + b"0\r\n", b"X: y\r\n"), poll, "poll", id="endless-trailers"),
     ],
 )
 def test_slow_servers_are_cut_off(handler: Handler, call: Callable[[HubClient], Awaitable[None]], text: str) -> None:
@@ -242,6 +268,17 @@ def test_slow_servers_are_cut_off(handler: Handler, call: Callable[[HubClient], 
             await call(client)
 
     with_server(handler, work)
+
+
+def test_cookies_are_not_kept() -> None:
+    async def twice(client: HubClient) -> None:
+        for _ in range(2):
+            await client.metadata("timestamp.json", max_bytes=1000)
+
+    cookies = [f"Set-Cookie: {name}={'x' * 1000}; Path=/" for name in "abc"]
+    heads = with_server(answer("200 OK", b"{}", "Connection: close", *cookies), twice, host="localhost")
+    assert len(heads) == 2
+    assert not any(b"cookie" in head.lower() for head in heads)
 
 
 def test_a_closed_client_says_so() -> None:
