@@ -26,13 +26,14 @@ PathText = Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
 
 
 class HubConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Where the hub is. The shorter of ``poll_interval_s`` and the hub's own wish holds.
+    """Where the hub is; ``url`` shows in status and logs, so it takes no credentials.
 
-    ``jitter`` is a fraction: each wait is stretched by up to that much, so that a fleet does not poll in step. After
-    failures the wait doubles up to ``backoff_max_s``. ``token_file`` is needed until the node is enrolled.
+    The shorter of ``poll_interval_s`` and the hub's own wish holds. ``jitter`` is a fraction: each wait is stretched by
+    up to that much, so that a fleet does not poll in step. After failures the wait doubles up to ``backoff_max_s``.
+    ``token_file`` is needed until the node is enrolled.
     """
 
-    url: Annotated[str, msgspec.Meta(pattern=r"^https?://[^/?#\s]+/?$")]
+    url: Annotated[str, msgspec.Meta(pattern=r"^https?://[^/?#@\s]+/?$")]
     token_file: PathText | None = None
     poll_interval_s: Seconds = 30.0
     jitter: Annotated[float, msgspec.Meta(ge=0.0, le=1.0)] = 0.2

@@ -16,6 +16,8 @@ from edge_bundle.errors import LimitExceededError, UnavailableError
 FILE_MODE = 0o600
 DIRECTORY_MODE = 0o700
 TEMPORARY_SUFFIX = ".tmp"
+_WRITE = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+"""A link in the place of one of our files is never written through."""
 
 
 def _no_observer(_operation: str) -> None:
@@ -47,7 +49,7 @@ class RealDisk:
         with _writing(path):
             self._make_parent(path)
             self._before(f"create {temporary.name}")
-            descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, FILE_MODE)
+            descriptor = os.open(temporary, _WRITE | os.O_TRUNC, FILE_MODE)
             try:
                 self._before(f"write {temporary.name}")
                 _write_all(descriptor, data)
@@ -62,7 +64,7 @@ class RealDisk:
         with _writing(path):
             self._make_parent(path)
             self._before(f"append {path.name}")
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, FILE_MODE)
+            descriptor = os.open(path, _WRITE | os.O_APPEND, FILE_MODE)
             try:
                 _write_all(descriptor, data)
             finally:

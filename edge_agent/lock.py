@@ -9,15 +9,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from edge_agent.disk import DIRECTORY_MODE, FILE_MODE
+from edge_agent.private import check_private
 from edge_bundle.errors import ConflictError, InvalidInputError
 
 
 @contextmanager
 def exclusive(state_dir: Path) -> Iterator[None]:
-    """Hold ``run/lock``; ``ConflictError`` if another agent does, ``InvalidInputError`` for an unusable directory."""
+    """Hold ``run/lock``.
+
+    Raises ``ConflictError`` if another agent does, ``InvalidInputError`` for a directory that cannot be used, or that
+    others may write to.
+    """
     path = state_dir / "run" / "lock"
     try:
-        path.parent.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        state_dir.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        check_private(state_dir)
+        path.parent.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
     except OSError as error:
         got = error.strerror or str(error)

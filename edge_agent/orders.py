@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TypeVar
 
+from edge_agent.texts import carried
 from edge_bundle.errors import (
     ClockError,
     ExpiredMetadataError,
@@ -14,12 +16,15 @@ from edge_bundle.errors import (
     UntrustedMetadataError,
     VerificationError,
 )
+from edge_bundle.limits import MAX_MODELS, MAX_OUTCOMES
 from edge_bundle.messages import DesiredRelease, UpdateOutcome, UpdateResult
+
+T = TypeVar("T")
 
 MAX_DETAIL_CHARS = 500
 """Detail in an outcome; the hub stores and shows it."""
 
-MAX_PENDING = 256
+MAX_PENDING = MAX_OUTCOMES
 """Outcomes kept while the hub is away; one per model and attempt, the oldest go first."""
 
 TRANSIENT = (UnavailableError, RefusedError, ClockError)
@@ -44,7 +49,10 @@ def is_final(error: SkerryError) -> bool:
 
 @dataclass
 class OrderBook:
-    """Memory of this process: final refusals, and outcomes not yet delivered to the hub."""
+    """Memory of this process: final refusals, and outcomes not yet delivered to the hub.
+
+    Bounded, whatever model names a hub makes up: of each kind the newest ``MAX_MODELS`` are remembered.
+    """
 
     pending: list[UpdateOutcome] = field(default_factory=list)
     _refused: dict[str, DesiredRelease] = field(default_factory=dict)
@@ -61,7 +69,7 @@ class OrderBook:
     def failed(self, order: DesiredRelease, error: SkerryError, *, at_ms: int) -> bool:
         """The order ended in an error; returns whether that is news (a fault that persists is told once)."""
         if is_final(error):
-            self._refused[order.model] = order
+            _remember(self._refused, order.model, order)
         return self._report(_outcome(order, result_of(error), error=error, at_ms=at_ms))
 
     def delivered(self, outcomes: tuple[UpdateOutcome, ...]) -> None:
@@ -77,9 +85,16 @@ class OrderBook:
         last = self._last.get(outcome.model)
         if last is not None and _same(last, outcome):
             return False
-        self._last[outcome.model] = outcome
+        _remember(self._last, outcome.model, outcome)
         self.pending = [*self.pending, outcome][-MAX_PENDING:]
         return True
+
+
+def _remember(memory: dict[str, T], model: str, value: T) -> None:
+    memory.pop(model, None)
+    memory[model] = value
+    if len(memory) > MAX_MODELS:
+        del memory[next(iter(memory))]
 
 
 def _same(one: UpdateOutcome, other: UpdateOutcome) -> bool:
@@ -97,6 +112,6 @@ def _outcome(
         version=order.version,
         result=result,
         error=error.name if error else "",
-        detail=str(error)[:MAX_DETAIL_CHARS] if error else "",
+        detail=carried(str(error), max_chars=MAX_DETAIL_CHARS) if error else "",
         at_ms=at_ms,
     )

@@ -15,6 +15,7 @@ from edge_agent.orders import OrderBook, is_final, result_of
 from edge_agent.ports import Clock, Disk, HubPort
 from edge_agent.schedule import PollSchedule
 from edge_agent.store import Store
+from edge_agent.texts import carried, one_line
 from edge_agent.updater import Journal, Updater
 from edge_bundle.errors import InvalidInputError, SkerryError
 from edge_bundle.messages import DesiredRelease, EnrolRequest, PollRequest, PollResponse, SlotReport, UpdateOutcome
@@ -23,6 +24,12 @@ logger = logging.getLogger(__name__)
 
 MAX_TOKEN_BYTES = 1024
 """A token file; a token has at most 256 characters."""
+
+MAX_ERROR_CHARS = 2000
+"""Last error in the status."""
+
+MAX_FACT_CHARS = 256
+"""One fact about the machine, as ``edge_bundle.messages.Line`` bounds it."""
 
 
 @dataclass(kw_only=True)
@@ -71,7 +78,7 @@ class Poller:
             await self.poll_once()
         except SkerryError as error:
             self.schedule.failed()
-            self.last_error = f"{error.name}: {error}"
+            self.last_error = carried(f"{error.name}: {error}", max_chars=MAX_ERROR_CHARS)
             logger.warning("poll failed: %s", self.last_error)
 
     async def poll_once(self) -> None:
@@ -122,7 +129,7 @@ class Poller:
                 profile=self.profile,
                 agent_version=self.agent_version,
                 labels=self.config.labels,
-                machine=self.machine,
+                machine={name: one_line(fact, max_chars=MAX_FACT_CHARS) for name, fact in self.machine.items()},
             )
             response = await self.hub.enrol(request)
             enrolment = Enrolment(node_id=response.node_id, hub_url=self.config.hub.url)

@@ -19,6 +19,7 @@ import msgspec
 
 from edge_bundle.contract import ModelName, VersionText
 from edge_bundle.errors import ConflictError, RollbackError
+from edge_bundle.oci import DigestText
 from edge_bundle.version import Version
 
 MAX_BLOBS_PER_SLOT = 256
@@ -47,11 +48,11 @@ class Slot(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """One verified release variant on disk. ``blobs`` are all digests needed to verify it again without the network."""
 
     version: VersionText
-    bundle_digest: str
-    variant_digest: str
+    bundle_digest: DigestText
+    variant_digest: DigestText
     profile: ModelName
-    index_digest: str
-    blobs: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_BLOBS_PER_SLOT)]
+    index_digest: DigestText
+    blobs: Annotated[tuple[DigestText, ...], msgspec.Meta(max_length=MAX_BLOBS_PER_SLOT)]
     activated_at_ms: int = 0
 
 

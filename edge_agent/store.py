@@ -23,12 +23,11 @@ from edge_agent.slots import ModelSlots
 from edge_bundle import canonical
 from edge_bundle.contract import ModelName
 from edge_bundle.digest import check_digest
-from edge_bundle.errors import DigestMismatchError, NotFoundError
+from edge_bundle.errors import DigestMismatchError, LimitExceededError, NotFoundError
+from edge_bundle.limits import MAX_MODELS
 
 SLOTS_SCHEMA = 1
 MAX_SLOTS_BYTES = 4 << 20
-MAX_MODELS = 256
-"""Models on one node."""
 
 
 class SlotsFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -56,8 +55,13 @@ class Store:
         return self._slots.models.get(model, ModelSlots())
 
     def commit(self, model: str, slots: ModelSlots) -> None:
-        """Make the slots of one model durable before this returns; ``UnavailableError`` on a full disk."""
+        """Make the slots of one model durable before this returns.
+
+        Raises ``UnavailableError`` on a full disk, ``LimitExceededError`` for one model more than could be read back.
+        """
         changed = SlotsFile(models={**self._slots.models, model: slots})
+        if len(changed.models) > MAX_MODELS:
+            raise LimitExceededError(what="slots.json", limit=MAX_MODELS, got=len(changed.models), unit="models")
         self._disk.write(self.root / "slots.json", canonical.dumps(changed))
         self._slots = changed
 

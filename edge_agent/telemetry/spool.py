@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from edge_agent.disk import FILE_MODE
 from edge_agent.telemetry.batch import encode_batch
 from edge_bundle.errors import AlreadyClosedError, UnavailableError
 from edge_bundle.telemetry import EventRecord, ServingRecord, TelemetryBatch
@@ -196,6 +197,8 @@ def _translated(path: Path) -> Iterator[None]:
 
 
 def _open(path: Path) -> sqlite3.Connection:
+    with contextlib.suppress(OSError):  # SQLite says better what is wrong, and gives its journals the same mode
+        path.touch(mode=FILE_MODE)
     db = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
     try:
         db.execute("PRAGMA journal_mode=WAL")

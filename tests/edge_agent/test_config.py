@@ -44,6 +44,7 @@ def test_minimal_configuration_gets_defaults_and_resolved_paths() -> None:
         pytest.param("threshold = 2", 'threshold = "2"', "trust.threshold", "", id="text-for-number"),
         pytest.param("http://hub.example:8500", "ftp://hub", "hub.url", "", id="url-scheme"),
         pytest.param("http://hub.example:8500", "http://hub/prefix", "hub.url", "", id="url-with-path"),
+        pytest.param("http://hub.example:8500", "http://a:secret@hub", "hub.url", "", id="url-with-credentials"),
         pytest.param('state_dir = "state"', "", "state_dir", "", id="missing-key"),
         pytest.param('"gate-7"', '"gate 7"', "node_name", "", id="name-with-space"),
         pytest.param("[hub]", "[hub]\njitter = 1.5", "hub.jitter", "", id="jitter-above-one"),
