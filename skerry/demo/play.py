@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
+from compiler.compile import CompileResult
 from compiler.report_table import variants_table
+from edge_bundle.contract import Contract
 from edge_bundle.contract_file import load_contract
 from skerry.commands.running import running_table
 from skerry.demo import act1_compile, act2_sign, act3_fleet, act4_serve, act5_report, act6_attacks, show
+from skerry.demo.act2_sign import Signed
+from skerry.demo.act3_fleet import Fleet, Hub
+from skerry.demo.act4_serve import Served
 from skerry.demo.claims import Claim
 from skerry.demo.processes import Crew
 from skerry.demo.show import Show
@@ -16,50 +22,72 @@ from skerry.demo.workplace import AGENTS, Workplace
 
 async def play(place: Workplace, stage: Show) -> list[Claim]:
     """Play all acts and return every claim; what cannot go on raises."""
-    claims: list[Claim] = []
-
-    def judged(found: Sequence[Claim]) -> None:
-        stage.claims(found)
-        claims.extend(found)
-
-    stage.act(1)
-    contract = load_contract(place.example / "contract.toml")
-    act1_compile.make_keys(place)
-    compiled = act1_compile.compile_example(place)
-    stage.tables(variants_table(compiled))
-    judged(act1_compile.judge(compiled, contract))
-
-    stage.act(2)
-    signed = act2_sign.verify_and_rebuild(place, compiled)
-    stage.tables(show.signed_facts(signed))
-    judged(act2_sign.judge(signed))
-
+    acts = _Acts(place, stage, load_contract(place.example / "contract.toml"))
+    compiled = acts.compile()
+    signed = acts.sign(compiled)
     with Crew(place.logs) as crew:
         stage.act(3)
         async with act3_fleet.open_hub(place, crew) as hub:
-            fleet = await act3_fleet.open_fleet(place, crew, hub, compiled.bundle_dir)
-            stage.tables(show.fleet_table(fleet, hub.url))
-            judged(act3_fleet.judge(fleet, compiled.bundle_digest))
+            fleet = await acts.roll_out(crew, hub, compiled)
+            served = await acts.serve(fleet, signed)
+            await acts.report(crew, hub, fleet, served, signed)
+            await acts.attack(crew, hub, fleet)
+    return acts.claims
 
-            stage.act(4)
-            evaluation = act4_serve.load_evaluation_set(place.example / "evaluation.npz", contract)
-            proofs = signed.release.proofs
-            served = [
-                await act4_serve.serve(
-                    plan.name, fleet.urls[plan.name], proofs[plan.profile], contract, evaluation, place.bars
-                )
-                for plan in AGENTS
-            ]
-            stage.tables(show.serve_table(served))
-            judged(act4_serve.judge(served))
 
-            stage.act(5)
-            report = await act5_report.ask_hub(hub.operator, crew, served)
-            stage.tables(show.telemetry_table(report), running_table(report.running))
-            judged(act5_report.judge(report, served, fleet.names, signed.release))
+@dataclass(frozen=True)
+class _Acts:
+    """Each act: do it, show what was found, judge it."""
 
-            stage.act(6)
-            attacks = await act6_attacks.attack(place, crew, hub, fleet.release)
-            stage.tables(show.attack_table(attacks))
-            judged(act6_attacks.judge(attacks))
-    return claims
+    place: Workplace
+    stage: Show
+    contract: Contract
+    claims: list[Claim] = field(default_factory=list)
+
+    def _judged(self, claims: Sequence[Claim]) -> None:
+        self.stage.claims(claims)
+        self.claims.extend(claims)
+
+    def compile(self) -> CompileResult:
+        self.stage.act(1)
+        act1_compile.make_keys(self.place)
+        compiled = act1_compile.compile_example(self.place)
+        self.stage.tables(variants_table(compiled))
+        self._judged(act1_compile.judge(compiled, self.contract))
+        return compiled
+
+    def sign(self, compiled: CompileResult) -> Signed:
+        self.stage.act(2)
+        signed = act2_sign.verify_and_rebuild(self.place, compiled)
+        self.stage.tables(show.signed_facts(signed))
+        self._judged(act2_sign.judge(signed))
+        return signed
+
+    async def roll_out(self, crew: Crew, hub: Hub, compiled: CompileResult) -> Fleet:
+        fleet = await act3_fleet.open_fleet(self.place, crew, hub, compiled.bundle_dir)
+        self.stage.tables(show.fleet_table(fleet, hub.url))
+        self._judged(act3_fleet.judge(fleet, compiled.bundle_digest))
+        return fleet
+
+    async def serve(self, fleet: Fleet, signed: Signed) -> list[Served]:
+        self.stage.act(4)
+        evaluation = act4_serve.load_evaluation_set(self.place.example / "evaluation.npz", self.contract)
+        served = []
+        for plan in AGENTS:
+            url, proof = fleet.urls[plan.name], signed.release.proofs[plan.profile]
+            served.append(await act4_serve.serve(plan.name, url, proof, self.contract, evaluation, self.place.bars))
+        self.stage.tables(show.serve_table(served))
+        self._judged(act4_serve.judge(served))
+        return served
+
+    async def report(self, crew: Crew, hub: Hub, fleet: Fleet, served: Sequence[Served], signed: Signed) -> None:
+        self.stage.act(5)
+        report = await act5_report.ask_hub(hub.operator, crew, served)
+        self.stage.tables(show.telemetry_table(report), running_table(report.running))
+        self._judged(act5_report.judge(report, served, fleet.names, signed.release))
+
+    async def attack(self, crew: Crew, hub: Hub, fleet: Fleet) -> None:
+        self.stage.act(6)
+        attacks = await act6_attacks.attack(self.place, crew, hub, fleet.release)
+        self.stage.tables(show.attack_table(attacks))
+        self._judged(act6_attacks.judge(attacks))
