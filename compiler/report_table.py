@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from rich import box
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
 
 from compiler.compile import CompileResult, VariantResult
@@ -12,21 +15,47 @@ from edge_bundle.proof import AccuracyProof
 DIGEST_CHARS = 12
 """Hex digits of a digest that are shown."""
 
+UNLIMITED = 10_000
+"""Columns under which a table is measured to learn what it would like to have."""
+
 KB = 1000
 MIB = 1 << 20
 
 
-def variants_table(result: CompileResult) -> Table:
-    """One line per variant: what was measured, and its digest. 99 columns wide; in less, cells wrap and stay whole."""
+FIGURES = ("accuracy (95 % CI)", "drop", "agrees", "p50 us", "p99 us", "kB", "MiB")
+"""Columns with numbers, to the right; ``MiB`` is peak memory, ``kB`` the artifact."""
+
+QUALITY = ("profile", "accuracy (95 % CI)", "drop", "agrees", "digest")
+COST = ("profile", "runtime", "p50 us", "p99 us", "kB", "MiB")
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """``wide`` where the terminal has room for all of it, else ``narrow``: no figure is cut or broken in two."""
+
+    wide: RenderableType
+    narrow: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Called by rich with the width at hand."""
+        needed = console.measure(self.wide, options=options.update_width(UNLIMITED)).maximum
+        yield self.wide if needed <= options.max_width else self.narrow
+
+
+def variants_table(result: CompileResult) -> Fitting:
+    """One line per variant: what was measured, and its digest. Below 118 columns, two tables of at most 72."""
     title = f"{result.name} {result.version}"
-    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False, collapse_padding=True)
-    for column in ("profile", "runtime"):
-        table.add_column(column, overflow="fold")
-    for column in ("accuracy (95 % CI)", "drop", "agrees", "p50 us", "p99 us", "kB", "MiB"):
-        table.add_column(column, justify="right", overflow="fold")
-    table.add_column("digest", overflow="fold")
-    for variant in result.variants:
-        table.add_row(*_cells(variant, result.reference))
+    cells = [_cells(variant, result.reference) for variant in result.variants]
+    wide = _table(title, ("profile", "runtime", *FIGURES, "digest"), cells)
+    return Fitting(wide, Group(_table(title, QUALITY, cells), _table("", COST, cells)))
+
+
+def _table(title: str, columns: tuple[str, ...], rows: list[dict[str, str]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, collapse_padding=True)
+    for column in columns:
+        table.add_column(column, justify="right" if column in FIGURES else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(row[column] for column in columns))
     return table
 
 
@@ -87,17 +116,17 @@ def short_digest(digest: str) -> str:
     return digest.removeprefix("sha256:")[:DIGEST_CHARS]
 
 
-def _cells(variant: VariantResult, reference: AccuracyProof) -> tuple[str, ...]:
+def _cells(variant: VariantResult, reference: AccuracyProof) -> dict[str, str]:
     proof = variant.proof
-    return (
-        proof.profile,
-        f"{variant.manifest.runtime} {proof.precision.value}",
-        interval(proof.accuracy),
-        f"{(reference.value - proof.accuracy.value) * 100:+.2f}",
-        f"{proof.agreement.top1:.1%}".replace("%", " %"),
-        f"{proof.latency.p50_us:.1f}",
-        f"{proof.latency.p99_us:.1f}",
-        f"{proof.artifact_bytes / KB:.1f}",
-        f"{proof.peak_rss_bytes / MIB:.1f}",
-        short_digest(proof.variant_digest),
-    )
+    return {
+        "profile": proof.profile,
+        "runtime": f"{variant.manifest.runtime} {proof.precision.value}",
+        "accuracy (95 % CI)": interval(proof.accuracy),
+        "drop": f"{(reference.value - proof.accuracy.value) * 100:+.2f}",
+        "agrees": f"{proof.agreement.top1:.1%}".replace("%", " %"),
+        "p50 us": f"{proof.latency.p50_us:.1f}",
+        "p99 us": f"{proof.latency.p99_us:.1f}",
+        "kB": f"{proof.artifact_bytes / KB:.1f}",
+        "MiB": f"{proof.peak_rss_bytes / MIB:.1f}",
+        "digest": short_digest(proof.variant_digest),
+    }

@@ -8,18 +8,19 @@ from dataclasses import replace
 from html.parser import HTMLParser
 
 import msgspec
+import pytest
 from rich.console import Console, RenderableType
 
 from compiler.compile import CompileResult
 from compiler.recompute import recompute
 from compiler.report_html import render_html
 from compiler.report_json import report, report_bytes
-from compiler.report_table import passes_table, recompute_table, variants_table
+from compiler.report_table import interval, passes_table, recompute_table, variants_table
 from tests.compiler.models import DIGITS, verified
 
 
-def _text(table: RenderableType) -> str:
-    console = Console(file=io.StringIO(), width=220)
+def _text(table: RenderableType, width: int = 220) -> str:
+    console = Console(file=io.StringIO(), width=width)
     console.print(table)
     return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
 
@@ -31,6 +32,16 @@ def test_the_table_shows_every_figure(digits: CompileResult) -> None:
         assert f"{variant.proof.accuracy.value:.2%}".replace("%", " %") in line
         assert f"{variant.proof.latency.p99_us:.1f}" in line
         assert variant.proof.variant_digest[7:19] in line
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_no_figure_is_broken_in_a_narrow_terminal(digits: CompileResult, width: int) -> None:
+    text = _text(variants_table(digits), width)
+    assert max(map(len, text.splitlines())) <= width
+    for variant in digits.variants:
+        lines = " ".join(line for line in text.splitlines() if line.split()[:1] == [variant.proof.profile])
+        for figure in (interval(variant.proof.accuracy), variant.proof.variant_digest[7:19], variant.manifest.runtime):
+            assert figure in lines
 
 
 def test_the_table_of_passes_shows_changes(digits: CompileResult) -> None:
