@@ -26,6 +26,10 @@ DISTRIBUTION = "skerry"
 LINGER_S = 2.0
 """After a refusal the rest of a body is read and thrown away this long, so that the client gets to see the answer."""
 
+IDLE_S = 75.0
+"""A connection without a request in progress is closed after this long: a silent one, one whose head never ends, and
+one that was answered. nginx keeps connections as long."""
+
 DRAIN_S = 10.0
 """How long requests in flight may take to finish when the runner is cleaned up."""
 
@@ -74,9 +78,16 @@ def build_app(
     return app
 
 
-def build_runner(app: web.Application, *, drain_s: float = DRAIN_S) -> web.AppRunner:
+def build_runner(app: web.Application, *, drain_s: float = DRAIN_S, idle_s: float = IDLE_S) -> web.AppRunner:
     """The runner to serve the application with: no access log, bodies left as they came, bounded patience."""
-    return web.AppRunner(app, access_log=None, auto_decompress=False, lingering_time=LINGER_S, shutdown_timeout=drain_s)
+    return web.AppRunner(
+        app,
+        access_log=None,
+        auto_decompress=False,
+        keepalive_timeout=idle_s,
+        lingering_time=LINGER_S,
+        shutdown_timeout=drain_s,
+    )
 
 
 def _closing(executor: ThreadPoolExecutor) -> Callable[[web.Application], AsyncIterator[None]]:

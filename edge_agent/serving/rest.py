@@ -11,6 +11,7 @@ from multidict import CIMultiDict, istr
 
 from edge_agent.serving.call import Call
 from edge_agent.serving.deployment import Deployments
+from edge_agent.serving.intake import Intake
 from edge_agent.serving.mark import Mark
 from edge_agent.serving.pipeline import Pipeline
 from edge_agent.serving.problem import BODY_LIMIT, problem_of
@@ -36,22 +37,24 @@ _NOTHING = EncodedResponse(b"", None)
 
 
 class Codec:
-    """What the requests of an application share: the memories of decoder and encoder, and the patience with bodies."""
+    """What the requests of an application share: memories of decoder and encoder, patience and room for bodies."""
 
-    def __init__(self, read_timeout_s: float) -> None:
+    def __init__(self, settings: ServingSettings) -> None:
         self.decode = RequestDecoder().decode
         self.encode = ResponseEncoder().encode
-        self.read_timeout_s = read_timeout_s
+        self.read_timeout_s = settings.read_timeout_s
+        self.intake = Intake(settings.max_held_body_bytes)
 
 
 class RestWire:
     """``Wire`` of one HTTP request."""
 
-    __slots__ = ("_codec", "_request", "encoded")
+    __slots__ = ("_codec", "_held", "_request", "encoded")
 
     def __init__(self, request: web.Request, codec: Codec) -> None:
         self._request = request
         self._codec = codec
+        self._held = 0
         self.encoded = _NOTHING
 
     def decode(self, call: Call) -> Awaitable[None] | None:
@@ -72,15 +75,20 @@ class RestWire:
         served = call.deployment.served
         self.encoded = self._codec.encode(served.name, served.version, call.request_id, call.outputs or {}, call.wanted)
 
+    def release(self) -> None:
+        """The request is done: its body need not be held any more."""
+        self._codec.intake.give(self._held)
+        self._held = 0
+
     async def _decode_slowly(self, call: Call, limit: int) -> None:
         parts: list[bytes] = []
-        size = 0
         try:
             async with asyncio.timeout(self._codec.read_timeout_s):
                 while part := await self._request.content.readany():
-                    size += len(part)
-                    if size > limit:
-                        raise _too_large(limit, size)
+                    if self._held + len(part) > limit:
+                        raise _too_large(limit, self._held + len(part))
+                    self._codec.intake.take(len(part), own=self._held)
+                    self._held += len(part)
                     parts.append(part)
         except TimeoutError:
             limit_s = self._codec.read_timeout_s
@@ -99,7 +107,7 @@ class InferHandler:
 
     def __init__(self, deployments: Deployments, pipeline: Pipeline, settings: ServingSettings) -> None:
         self._deployments, self._pipeline = deployments, pipeline
-        self._codec = Codec(settings.read_timeout_s)
+        self._codec = Codec(settings)
 
     async def __call__(self, request: web.Request) -> web.Response:
         """Run one request through the pipeline."""
@@ -112,7 +120,10 @@ class InferHandler:
         call = Call(deployment, wire)
         waiting = self._pipeline.run(call)
         if waiting is not None:
-            await waiting
+            try:
+                await waiting
+            finally:
+                wire.release()
         return _answer(call, wire.encoded)
 
 
