@@ -1,1 +1,1 @@
-"""Benchmarks: pairs measured alternately in one run, reported as ratios."""
+"""Benchmarks: subjects measured in turn in one run, reported as ratios."""

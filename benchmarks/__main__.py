@@ -1,4 +1,4 @@
-"""Run the benchmarks: ``python -m benchmarks [--out build/bench.json] [--models DIR] [--pairs N] [--seconds S]``."""
+"""Run the benchmarks: ``python -m benchmarks [--out build/bench.json] [--models DIR] [--rounds N] [--seconds S]``."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from benchmarks.subjects import DEFAULT_MODELS
     default=DEFAULT_MODELS,
     help="Directory of models not in this repository.",
 )
-@click.option("--pairs", type=click.IntRange(2, 100), default=5, help="Pairs of segments for each figure.")
+@click.option("--rounds", type=click.IntRange(2, 100), default=5, help="Rounds of segments for each figure.")
 @click.option("--seconds", type=click.FloatRange(0.05, 10.0), default=0.4, help="Length of one segment.")
-def main(out: Path, models: Path, pairs: int, seconds: float) -> None:
-    """Measure in pairs, show a table, write the rows as JSON."""
+def main(out: Path, models: Path, rounds: int, seconds: float) -> None:
+    """Measure in rounds, show a table, write the rows as JSON."""
     console = Console()
-    plan = Plan(models=models, pairs=pairs, seconds=seconds)
+    plan = Plan(models=models, rounds=rounds, seconds=seconds)
     with Progress(console=console) as progress:
-        task = progress.add_task("agent against engine", total=plan.segments())
+        task = progress.add_task("agent, aiohttp, engine", total=plan.segments())
         measured = run_serving(plan, lambda: progress.advance(task))
     console.print(serving_table(measured))
     missing = skipped_rows(plan)

@@ -6,7 +6,7 @@ import struct
 import time
 
 from benchmarks.load import FIRST_VALUE_STEPS
-from benchmarks.pairs import Sample
+from benchmarks.rounds import Sample
 from benchmarks.subjects import Subject
 from edge_bundle.tensor import Tensor
 from edge_runtime.engine import Engine

@@ -9,15 +9,12 @@ import asyncio
 import sys
 from pathlib import Path
 
-from aiohttp import web
-
 from benchmarks.subjects import Subject, find_subject
+from benchmarks.until_closed import serve_until_closed
 from edge_agent.models import ModelTable, Served
-from edge_agent.serving.app import build_app
+from edge_agent.serving.app import build_app, build_runner
 from edge_agent.telemetry.recorder import Recorder
 from edge_bundle.digest import sha256_digest
-
-HOST = "127.0.0.1"
 
 
 def served(subject: Subject) -> Served:
@@ -41,12 +38,7 @@ async def serve(subject: Subject) -> None:
     """Serve until standard input ends."""
     table = ModelTable()
     table.activate(served(subject))
-    runner = web.AppRunner(build_app(table, Recorder()), access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, HOST, 0).start()
-    print(runner.addresses[0][1], flush=True)
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-    await runner.cleanup()
+    await serve_until_closed(build_runner(build_app(table, Recorder())))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Benchmark: the agent over HTTP against the bare engine loop, misses and cache hits, processor time per request."""
+"""Benchmark: the agent over HTTP against the bare engine loop and a bare aiohttp application, in processor time.
+
+Misses and cache hits; the three take turns in one run.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +13,16 @@ from pathlib import Path
 
 from rich.table import Table
 
-from benchmarks.agent_load import AgentLoad, AgentServer, LoadKind
 from benchmarks.child import Child
 from benchmarks.engine_loop import EngineLoop
-from benchmarks.pairs import PairResult, run_pairs
+from benchmarks.rounds import Ratio, Sample, median, ratio, run_rounds
 from benchmarks.rows import Row, figure, skipped
+from benchmarks.server_load import LoadKind, ServerLoad, agent_server, echo_server
 from benchmarks.subjects import Subject, autoencoder, digits
 
 SEED = 20261122
+SUBJECTS_IN_ROUND = 3
+"""Engine loop, aiohttp application, agent."""
 
 ALWAYS = (1, 8)
 WIDE = 64
@@ -26,13 +31,17 @@ WIDE = 64
 TARGETS_US = {"autoencoder.miss.c64": 14.0, "autoencoder.hit.c8": 10.0}
 """Processor time of the server per request, microseconds (docs/architecture.md, "Numbers")."""
 
+HIT_VS_AIOHTTP = 1.5
+MISS_VS_AIOHTTP = 2.0
+"""Processor time per request, the engine's own left out, against the bare aiohttp application: at most this often."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """How long and how often: ``pairs`` pairs of segments of ``seconds`` for each kind of load."""
+    """How long and how often: ``rounds`` rounds of segments of ``seconds`` for each kind of load."""
 
     models: Path
-    pairs: int = 5
+    rounds: int = 5
     seconds: float = 0.4
 
     def kinds(self, subject: Subject) -> Iterator[LoadKind]:
@@ -48,32 +57,54 @@ class Plan:
 
     def segments(self) -> int:
         """Segments of the whole benchmark, warm-up included, for the progress bar."""
-        return sum(2 * (self.pairs + 1) for subject in self.subjects() for _ in self.kinds(subject))
+        return sum(SUBJECTS_IN_ROUND * (self.rounds + 1) for subject in self.subjects() for _ in self.kinds(subject))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Measured:
-    """One kind of load on one subject. ``hit_share`` is the share of requests answered from the agent's cache."""
+    """One kind of load on one subject: medians, and ratios of the agent's processor time with their intervals.
+
+    ``own_vs_aiohttp`` leaves the engine's own time out. ``hit_share``: requests answered from the agent's cache.
+    """
 
     name: str
-    result: PairResult
+    repeat: bool
+    engine: Sample
+    aiohttp: Sample
+    agent: Sample
+    vs_engine: Ratio
+    vs_aiohttp: Ratio
+    own_vs_aiohttp: Ratio
     hit_share: float
 
     @property
     def cpu(self) -> Row:
-        """The figure that has a target."""
-        return figure(f"serving.{self.name}.cpu", self.result.b.cpu_us, "us/request", TARGETS_US.get(self.name))
+        """Processor time of a request."""
+        return figure(f"serving.{self.name}.cpu", self.agent.cpu_us, "us/request", TARGETS_US.get(self.name))
+
+    @property
+    def own(self) -> Row:
+        """How often a bare aiohttp application's processor time the agent itself takes."""
+        target = HIT_VS_AIOHTTP if self.repeat else MISS_VS_AIOHTTP
+        return figure(f"serving.{self.name}.own_vs_aiohttp", self.own_vs_aiohttp.value, "ratio", target)
 
     def rows(self) -> Iterator[Row]:
         """Every figure. ``ratio`` is server processor time to engine loop, with its 95 % bootstrap interval."""
-        name, result = f"serving.{self.name}", self.result
+        name = f"serving.{self.name}"
         yield self.cpu
-        yield figure(f"{name}.wall", result.b.wall_us, "us/request")
-        yield figure(f"{name}.engine", result.a.cpu_us, "us/run")
-        yield figure(f"{name}.ratio", result.cpu_ratio.value, "ratio")
-        yield figure(f"{name}.ratio_low", result.cpu_ratio.low, "ratio")
-        yield figure(f"{name}.ratio_high", result.cpu_ratio.high, "ratio")
+        yield figure(f"{name}.wall", self.agent.wall_us, "us/request")
+        yield figure(f"{name}.engine", self.engine.cpu_us, "us/run")
+        yield figure(f"{name}.aiohttp", self.aiohttp.cpu_us, "us/request")
+        yield from _ratio_rows(f"{name}.ratio", self.vs_engine)
+        yield from _ratio_rows(f"{name}.cpu_vs_aiohttp", self.vs_aiohttp)
+        yield self.own
         yield figure(f"{name}.hit_share", self.hit_share, "share")
+
+
+def _ratio_rows(name: str, found: Ratio) -> Iterator[Row]:
+    yield figure(name, found.value, "ratio")
+    yield figure(f"{name}_low", found.low, "ratio")
+    yield figure(f"{name}_high", found.high, "ratio")
 
 
 def run_serving(plan: Plan, advance: Callable[[], None]) -> list[Measured]:
@@ -91,28 +122,57 @@ def skipped_rows(plan: Plan) -> list[Row]:
 
 def serving_table(measured: Sequence[Measured]) -> Table:
     """The figures for people, a line for each load."""
-    title = "Agent over HTTP against the bare engine loop: medians, us a request"
+    title = "Medians, CPU us a request; own: (agent - engine) / aiohttp"
     table = Table(title=title, box=None, pad_edge=False)
     table.add_column("load", no_wrap=True)
-    for heading in ("CPU", "goal", "wall", "engine", "CPU/engine", "hits"):
+    for heading in ("agent", "goal", "aiohttp", "engine", "own", "goal", "hits"):
         table.add_column(heading, justify="right", no_wrap=True)
     for one in measured:
-        a, b, ratio = one.result.a, one.result.b, one.result.cpu_ratio
-        goal = "" if one.cpu.target is None else f"{one.cpu.target:g} {'met' if one.cpu.ok else 'missed'}"
-        ratios = f"{ratio.value:.1f} ({ratio.low:.1f}-{ratio.high:.1f})"
-        figures = (f"{b.cpu_us:.1f}", goal, f"{b.wall_us:.1f}", f"{a.cpu_us:.1f}", ratios, f"{one.hit_share:.0%}")
-        table.add_row(one.name, *figures)
+        table.add_row(
+            one.name,
+            f"{one.agent.cpu_us:.1f}",
+            _goal(one.cpu),
+            f"{one.aiohttp.cpu_us:.1f}",
+            f"{one.engine.cpu_us:.1f}",
+            f"{one.own_vs_aiohttp.value:.2f}",
+            _goal(one.own),
+            f"{one.hit_share:.0%}",
+        )
     return table
+
+
+def _goal(row: Row) -> str:
+    return "" if row.target is None else f"{row.target:g} {'met' if row.ok else 'over'}"
 
 
 def _measure(subject: Subject, plan: Plan, rng: random.Random, advance: Callable[[], None]) -> Iterator[Measured]:
     with (
-        AgentServer(subject, plan.models) as server,
+        agent_server(subject, plan.models) as agent,
+        echo_server(subject) as echo,
         Child("benchmarks.load") as client,
         subject.open() as engine,
     ):
         for kind in plan.kinds(subject):
             loop = EngineLoop(subject, engine, plan.seconds)
-            load = AgentLoad(subject, server, client, kind)
-            result = run_pairs(loop.segment, load.segment, pairs=plan.pairs, rng=rng, advance=advance)
-            yield Measured(f"{subject.name}.{kind.name}", result, load.hits / load.requests)
+            bare = ServerLoad(subject, echo, client, kind)
+            load = ServerLoad(subject, agent, client, kind)
+            taken = run_rounds((loop.segment, bare.segment, load.segment), rounds=plan.rounds, advance=advance)
+            yield _measured(f"{subject.name}.{kind.name}", kind, taken, load.hits / load.requests, rng)
+
+
+def _measured(
+    name: str, kind: LoadKind, taken: Sequence[Sequence[Sample]], hit_share: float, rng: random.Random
+) -> Measured:
+    engine, aiohttp, agent = ([sample.cpu_us for sample in samples] for samples in taken)
+    own = agent if kind.repeat else [whole - run for whole, run in zip(agent, engine, strict=True)]
+    return Measured(
+        name=name,
+        repeat=kind.repeat,
+        engine=median(taken[0]),
+        aiohttp=median(taken[1]),
+        agent=median(taken[2]),
+        vs_engine=ratio(engine, agent, rng),
+        vs_aiohttp=ratio(aiohttp, agent, rng),
+        own_vs_aiohttp=ratio(aiohttp, own, rng),
+        hit_share=hit_share,
+    )

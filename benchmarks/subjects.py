@@ -74,6 +74,11 @@ class Subject:
         """The engine that the agent would open."""
         return open_engine(source_of(self.manifest(), {self.model.name: self.model.read_bytes()}))
 
+    @property
+    def path(self) -> str:
+        """Path of an inference request."""
+        return f"/v2/models/{self.name}/infer"
+
     def request(self) -> tuple[str, str]:
         """HTTP head and JSON of a binary inference request (Open Inference Protocol v2, binary tensor extension)."""
         rule = self.contract.inputs[0]
@@ -85,7 +90,7 @@ class Subject:
         }
         body = json.dumps({"inputs": [given], "parameters": {"binary_data_output": True}})
         head = (
-            f"POST /v2/models/{self.name}/infer HTTP/1.1\r\nHost: agent\r\n"
+            f"POST {self.path} HTTP/1.1\r\nHost: agent\r\n"
             "Content-Type: application/octet-stream\r\n"
             f"Inference-Header-Content-Length: {len(body)}\r\n"
             f"Content-Length: {len(body) + self.input_bytes}\r\n\r\n"

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from benchmarks.agent_load import AgentLoad, AgentServer, LoadKind
 from benchmarks.child import Child
 from benchmarks.processor import cpu_seconds
+from benchmarks.server_load import LoadKind, ServerLoad, agent_server
 from benchmarks.serving import Measured, Plan, run_serving, serving_table, skipped_rows
 from benchmarks.subjects import digits
 
@@ -18,7 +18,7 @@ from benchmarks.subjects import digits
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> list[Measured]:
     steps: list[None] = []
-    plan = Plan(models=tmp_path_factory.mktemp("none"), pairs=2, seconds=0.05)
+    plan = Plan(models=tmp_path_factory.mktemp("none"), rounds=2, seconds=0.05)
     found = run_serving(plan, lambda: steps.append(None))
     assert len(steps) == plan.segments()
     return found
@@ -31,14 +31,13 @@ def test_misses_miss_and_hits_hit(measured: list[Measured]) -> None:
         assert share < 0.01 if ".miss." in name else share > 0.5
 
 
-def test_every_load_gives_seven_rows(measured: list[Measured]) -> None:
+def test_every_load_gives_its_rows(measured: list[Measured]) -> None:
     for one in measured:
         rows = {row.name: row.value for row in one.rows()}
         name = f"serving.{one.name}"
-        figures = {
-            f"{name}.{part}" for part in ("cpu", "wall", "engine", "ratio", "ratio_low", "ratio_high", "hit_share")
-        }
-        assert rows.keys() == figures
+        ratios = {f"{what}{end}" for what in ("ratio", "cpu_vs_aiohttp") for end in ("", "_low", "_high")}
+        parts = {"cpu", "wall", "engine", "aiohttp", "own_vs_aiohttp", "hit_share"} | ratios
+        assert rows.keys() == {f"{name}.{part}" for part in parts}
         assert (rows[f"{name}.wall"] or 0) > 0
 
 
@@ -58,9 +57,9 @@ def test_missing_model_is_a_row_not_a_crash(tmp_path: Path) -> None:
 
 def test_server_time_is_the_servers(tmp_path: Path) -> None:
     subject = digits()
-    with AgentServer(subject, tmp_path) as server, Child("benchmarks.load") as client:
+    with agent_server(subject, tmp_path) as server, Child("benchmarks.load") as client:
         before = cpu_seconds(server.pid)
-        load = AgentLoad(subject, server, client, LoadKind(concurrency=8, repeat=False, seconds=0.2))
+        load = ServerLoad(subject, server, client, LoadKind(concurrency=8, repeat=False, seconds=0.2))
         sample = load.segment()
         assert cpu_seconds(server.pid) > before
         assert load.requests > 8

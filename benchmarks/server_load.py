@@ -1,4 +1,4 @@
-"""The agent under load: server and load client each in a process of their own, processor time read from outside."""
+"""A server under load: it and the load client each in a process of their own, processor time read from outside."""
 
 from __future__ import annotations
 
@@ -9,20 +9,29 @@ import msgspec
 
 from benchmarks.child import Child
 from benchmarks.load import Load, Outcome
-from benchmarks.pairs import Sample
 from benchmarks.processor import cpu_seconds
+from benchmarks.rounds import Sample
 from benchmarks.subjects import Subject
+from benchmarks.until_closed import HOST
 
-HOST = "127.0.0.1"
 
+class Server(Child):
+    """A module that serves until it is closed. ``first_unused`` numbers inputs that it has never seen."""
 
-class AgentServer(Child):
-    """An agent that serves one subject. ``first_unused`` numbers inputs that it has never seen."""
-
-    def __init__(self, subject: Subject, models: Path) -> None:
-        super().__init__("benchmarks.serve", subject.name, str(models))
+    def __init__(self, module: str, *arguments: str) -> None:
+        super().__init__(module, *arguments)
         self.port = int(self.read_line())
         self.first_unused = 0
+
+
+def agent_server(subject: Subject, models: Path) -> Server:
+    """An agent that serves one subject."""
+    return Server("benchmarks.serve", subject.name, str(models))
+
+
+def echo_server(subject: Subject) -> Server:
+    """The bare aiohttp application, taking the same requests."""
+    return Server("benchmarks.echo", subject.path)
 
 
 @dataclass(frozen=True)
@@ -39,10 +48,10 @@ class LoadKind:
         return f"{'hit' if self.repeat else 'miss'}.c{self.concurrency}"
 
 
-class AgentLoad:
-    """One kind of load on a running agent; ``requests`` and ``hits`` add up over the segments."""
+class ServerLoad:
+    """One kind of load on a running server; ``requests`` and ``hits`` add up over the segments."""
 
-    def __init__(self, subject: Subject, server: AgentServer, client: Child, kind: LoadKind) -> None:
+    def __init__(self, subject: Subject, server: Server, client: Child, kind: LoadKind) -> None:
         self._subject, self._server, self._client, self._kind = subject, server, client, kind
         self.requests = self.hits = 0
 

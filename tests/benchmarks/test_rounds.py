@@ -1,4 +1,4 @@
-"""The pair runner: interleaving, medians and the interval of the ratio."""
+"""The round runner: turns, medians and the interval of the ratio."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import random
 
 import pytest
 
-from benchmarks.pairs import Sample, Segment, ratio, run_pairs
+from benchmarks.rounds import Sample, Segment, median, ratio, run_rounds
 
 
 def _recorded(name: str, values: list[float], order: list[str]) -> Segment:
@@ -21,19 +21,17 @@ def _recorded(name: str, values: list[float], order: list[str]) -> Segment:
     return segment
 
 
-def test_subjects_alternate_and_the_warm_up_does_not_count() -> None:
+def test_subjects_take_turns_and_the_warm_up_does_not_count() -> None:
     order: list[str] = []
     steps = itertools.count()
-    result = run_pairs(
+    subjects = (
         _recorded("a", [999.0, 1.0, 2.0, 9.0], order),
         _recorded("b", [999.0, 3.0, 4.0, 27.0], order),
-        pairs=3,
-        rng=random.Random(1),
-        advance=lambda: order.append(str(next(steps))),
     )
+    a, b = run_rounds(subjects, rounds=3, advance=lambda: order.append(str(next(steps))))
     assert order == ["a", "0", "b", "1", "a", "2", "b", "3", "a", "4", "b", "5", "a", "6", "b", "7"]
-    assert (result.a, result.b) == (Sample(2.0, 4.0), Sample(4.0, 8.0))
-    assert result.wall_ratio.value == result.cpu_ratio.value == 3.0
+    assert (median(a), median(b)) == (Sample(2.0, 4.0), Sample(4.0, 8.0))
+    assert ratio([s.cpu_us for s in a], [s.cpu_us for s in b], random.Random(1)).value == 3.0
 
 
 @pytest.mark.parametrize(
