@@ -137,7 +137,8 @@ def _unpack(data: bytes, file: str) -> dict[str, NDArray[np.generic]]:
             raise LimitExceededError(what=file, limit=MAX_UNPACKED_BYTES, got=sum(sizes), unit="bytes")
         with np.load(io.BytesIO(data), allow_pickle=False) as archive_:
             found = {name: archive_[name] for name in archive_.files}
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, ValueError, EOFError, OSError, NotImplementedError, MemoryError) as error:
+        # MemoryError: an array's own header may promise more than its member holds, and numpy makes room first.
         raise InvalidInputError(
             file=file,
             expected="a .npz file of plain arrays",

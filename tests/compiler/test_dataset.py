@@ -96,6 +96,25 @@ def test_not_an_npz(tmp_path: Path, data: bytes) -> None:
         load_calibration(path, [IMAGE])
 
 
+@pytest.mark.parametrize(
+    ("shape", "descr"),
+    [
+        pytest.param("(100000000000000, 2, 2)", "<f4", id="more-than-any-memory"),
+        pytest.param("(4611686018427387904, 2, 2)", "<f4", id="more-than-64-bits"),
+        pytest.param("(1000000, 2, 2)", "<f4", id="more-than-the-member-holds"),
+        pytest.param("(-1, 2, 2)", "<f4", id="negative"),
+        pytest.param("(1,)", "|O", id="pickle"),
+    ],
+)
+def test_headers_that_lie(tmp_path: Path, shape: str, descr: str) -> None:
+    head = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}".ljust(117) + "\n"
+    path = tmp_path / "set.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("image.npy", b"\x93NUMPY\x01\x00" + len(head).to_bytes(2, "little") + head.encode())
+    with pytest.raises(InvalidInputError, match="plain arrays"):
+        load_calibration(path, [IMAGE])
+
+
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(InvalidInputError, match=r"expected a readable .npz file, got No such file"):
         load_calibration(tmp_path / "none.npz", [IMAGE])
