@@ -106,7 +106,7 @@ def summarise(data: bytes, *, stage: str) -> Graph:
         inputs=inputs,
         outputs=outputs,
         op_counts=dict(sorted(Counter(node.op_type for node in _nodes(model.graph)).items())),
-        parameters=sum(math.prod(tensor.dims) for tensor in model.graph.initializer),
+        parameters=sum(math.prod(tensor.dims) for tensor in _tensors(model.graph)),
     )
 
 

@@ -2,14 +2,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from onnx import helper, numpy_helper  # noqa: TID251 - models are made here
 
 from compiler.compile import CompileResult
 from compiler.inspect import BundleDescription, ModelDescription, describe
 from edge_bundle.digest import sha256_digest
 from edge_bundle.errors import FormatError, InvalidInputError, SkerryError
 from edge_bundle.layout import Layout
-from tests.compiler.models import DIGITS, KEYS
+from tests.compiler.models import DIGITS, KEYS, model
 
 
 def test_a_model() -> None:
@@ -18,6 +20,19 @@ def test_a_model() -> None:
     assert found.digest == sha256_digest((DIGITS / "digits.onnx").read_bytes())
     assert (found.opset, found.op_counts["Conv"], found.parameters) == (21, 2, 21386)
     assert found.inputs[0].shape == (-1, 1, 8, 8)
+
+
+def test_weights_in_constant_nodes_are_parameters_too(tmp_path: Path) -> None:
+    weights = numpy_helper.from_array(np.ones((4, 3), dtype=np.float32))
+    nodes = [
+        helper.make_node("Constant", [], ["w"], value=weights),
+        helper.make_node("MatMul", ["x", "w"], ["y"]),
+    ]
+    proto = model(nodes, inputs={"x": ("N", 4)}, outputs={"y": ("N", 3)})
+    (tmp_path / "model.onnx").write_bytes(proto.SerializeToString())
+    found = describe(tmp_path / "model.onnx")
+    assert isinstance(found, ModelDescription)
+    assert found.parameters == 12
 
 
 @pytest.mark.parametrize("kind", ["directory", "tar"])
