@@ -18,10 +18,14 @@ from edge_agent.poller import Poller
 from edge_agent.ports import Clock, Disk, HubPort
 from edge_agent.store import Store
 from edge_agent.telemetry.recorder import Recorder
+from edge_agent.texts import carried
 from edge_agent.trust import MAX_METADATA_BYTES, ReleaseTrust
 from edge_agent.updater import Prover, Updater
 from edge_bundle.errors import InvalidInputError
 from edge_bundle.keys import PublicKey, TrustPolicy
+
+MAX_EVENT_CHARS = 2000
+"""Detail of an event, as ``edge_bundle.messages.Detail`` bounds it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +66,7 @@ def assemble(config: AgentConfig, facts: NodeFacts, ports: Ports, *, prove: Prov
     table, recorder = ModelTable(), Recorder(ports.clock)
 
     def journal(kind: str, model: str, detail: str) -> None:
-        recorder.event(kind, model=model, detail=detail)
+        recorder.event(kind, model=model, detail=carried(detail, max_chars=MAX_EVENT_CHARS))
 
     updater = Updater(
         profile=facts.profile,

@@ -21,8 +21,8 @@ Word = Annotated[str, msgspec.Meta(max_length=128, pattern=r"^[ -~]*$(?!\n)")]
 Line = Annotated[str, msgspec.Meta(max_length=256, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$(?!\n)")]
 """One line of text in any language, without control characters (they could steer an operator's terminal)."""
 
-Detail = Annotated[str, msgspec.Meta(max_length=2000)]
-"""An explanation, several lines perhaps."""
+Detail = Annotated[str, msgspec.Meta(max_length=2000, pattern=r"^[^\x00-\x08\x0b-\x1f\x7f-\x9f]*$(?!\n)")]
+"""An explanation, several lines perhaps; of control characters only line ends and tabs."""
 
 Millis = Annotated[int, msgspec.Meta(ge=0, le=MAX_SAFE_INTEGER)]
 """Unix milliseconds, no larger than the hub can store and write as JSON again."""

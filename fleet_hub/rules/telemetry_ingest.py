@@ -17,7 +17,7 @@ from edge_bundle.ddsketch import MAX_BINS, Sketch
 from edge_bundle.digest import parse_digest
 from edge_bundle.errors import FormatError, LimitExceededError, RefusedError
 from edge_bundle.limits import MAX_RATIO, MAX_SAFE_INTEGER
-from edge_bundle.messages import Name
+from edge_bundle.messages import Detail, Millis, Name, Word
 from edge_bundle.telemetry import MAX_BATCH_BYTES, ServingRecord, TelemetryBatch
 
 MAX_COMPRESSED_BYTES = 1 << 20
@@ -28,9 +28,6 @@ MAX_COUNT = 1 << 40
 
 MAX_TOTALS_PER_NODE = 10_000
 """Rows of totals that one node may fill: 64 models in 156 versions. A stolen node must not fill the hub's disk."""
-
-MAX_EVENT_NAME_CHARS = 128
-"""Kind and model of an event."""
 
 COUNTERS = ("requests", "samples", "hits", "misses", "rejected", "failed", "clipped", "flagged")
 """Counters of a serving record that totals add up."""
@@ -43,10 +40,9 @@ MAX_BIN_INDEX = 35_000
 
 _Names = tuple[ModelName, VersionText, ModelName]
 _SafeInteger = Annotated[int, msgspec.Meta(ge=0, le=MAX_SAFE_INTEGER)]
-_EventName = Annotated[str, msgspec.Meta(max_length=MAX_EVENT_NAME_CHARS)]
 _Identity = tuple[Name, _SafeInteger]
 _Times = tuple[_SafeInteger, _SafeInteger]
-_EventBounds = tuple[_SafeInteger, _EventName, _EventName]
+_EventBounds = tuple[Millis, Word, Word, Detail]
 _Counts = list[Annotated[int, msgspec.Meta(ge=0, le=MAX_COUNT)]]
 _decoder = msgspec.msgpack.Decoder(TelemetryBatch)
 
@@ -129,7 +125,7 @@ def _check_bounds(batch: TelemetryBatch) -> None:
         msgspec.convert([getattr(record, name) for name in COUNTERS], _Counts)
         msgspec.convert((record.start_ms, record.end_ms), _Times)
     for event in batch.events:
-        msgspec.convert((event.at_ms, event.kind, event.model), _EventBounds)
+        msgspec.convert((event.at_ms, event.kind, event.model, event.detail), _EventBounds)
 
 
 def _check_sketch(sketch: Sketch) -> None:

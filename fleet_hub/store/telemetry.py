@@ -21,9 +21,6 @@ from fleet_hub.store.tables import node_events, telemetry_batches, telemetry_tot
 _sketch_encoder = msgspec.msgpack.Encoder()
 _sketch_decoder = msgspec.msgpack.Decoder(Sketch)
 
-MAX_DETAIL_CHARS = 2000
-"""Detail of a node's event that is kept."""
-
 # Built once: putting a statement together costs SQLAlchemy more than running it, and this is the hub's busiest path.
 _IDENTITY = ("node_id", "boot_id", "sequence")
 _KEY = tuple(field.name for field in dataclasses.fields(TotalKey))
@@ -62,7 +59,7 @@ def ingest(connection: Connection, batch: TelemetryBatch, *, now_ms: int) -> boo
                 "at_ms": min(event.at_ms, now_ms),
                 "kind": event.kind,
                 "model": event.model,
-                "detail": event.detail[:MAX_DETAIL_CHARS],
+                "detail": event.detail,
             }
             for position, event in enumerate(batch.events)
         ]

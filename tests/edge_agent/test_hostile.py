@@ -118,7 +118,7 @@ def test_text_that_no_message_can_carry_does_not_stop_the_polls(tmp_path: Path) 
 
 
 def test_texts_are_made_fit() -> None:
-    assert carried("a\ud800\nb", max_chars=3) == "a?\n"
+    assert carried("a\ud800\n\x1b[2J\tb\n\n", max_chars=99) == "a?\n?[2J\tb"
     assert one_line("Intel\x00\x1b[31m\n\u00b5\udcff", max_chars=20) == "Intel  [31m \u00b5 "
 
 

@@ -188,6 +188,7 @@ def _poll_body(**members: Any) -> bytes:
         pytest.param(_poll_body(slots=[{**SLOT, "runtime": "a\x1b[2Jb"}]), id="terminal-codes"),
         pytest.param(_poll_body(outcomes=[OUTCOME] * (MAX_OUTCOMES + 1)), id="outcomes-too-many"),
         pytest.param(_poll_body(outcomes=[{**OUTCOME, "detail": "x" * 10_000}]), id="detail-too-long"),
+        pytest.param(_poll_body(outcomes=[{**OUTCOME, "detail": "a\x1b[2J"}]), id="detail-with-terminal-codes"),
         pytest.param(_poll_body(outcomes=[{**OUTCOME, "error": "Bad\nError"}]), id="error-of-two-lines"),
         pytest.param(_poll_body(agent_version="v" * 10_000), id="version-too-long"),
         pytest.param(_poll_body().replace(b'"1"', b'"\\ud800"'), id="half-a-character"),
@@ -258,6 +259,22 @@ def test_events_of_the_future_do_not_hide_those_of_others(tmp_path: Path) -> Non
 
     with serve(init(tmp_path)) as hub:
         asyncio.run(run(hub))
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        pytest.param(EventRecord(at_ms=1, kind="k", detail="\x1b[2J"), id="terminal-codes"),
+        pytest.param(EventRecord(at_ms=1, kind="k\nk"), id="kind-of-two-lines"),
+        pytest.param(EventRecord(at_ms=1, kind="k", detail="x" * 3000), id="detail-too-long"),
+        pytest.param(EventRecord(at_ms=2**60, kind="k"), id="time-beyond-json"),
+    ],
+)
+def test_events_that_could_steer_a_terminal_are_refused(shared: RunningHub, event: EventRecord) -> None:
+    async def run() -> int:
+        return await _telemetry(await enrolled(shared), 0, events=(event,))
+
+    assert asyncio.run(run()) == 400
 
 
 def test_a_node_cannot_fill_the_disk_with_variants(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
