@@ -68,7 +68,7 @@ def build_app(
     for prefix in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
         app.add_routes(
             [
-                web.post(f"{prefix}/infer", guarded(infer.__call__)),
+                web.post(f"{prefix}/infer", infer.__call__),
                 web.get(prefix, guarded(metadata.model)),
                 web.get(f"{prefix}/ready", guarded(metadata.model_ready)),
                 web.get(f"{prefix}/stats", guarded(metadata.stats)),

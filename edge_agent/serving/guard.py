@@ -28,11 +28,16 @@ def guarded(handler: Handler) -> Handler:
         try:
             return await handler(request)
         except Exception:  # noqa: BLE001 - the root of a request, logged
-            _log.exception("%s %s failed", request.method, request.path)
-            detail = "this is a fault of the node, not of the request; its log says more"
-            return problem(HTTPStatus.INTERNAL_SERVER_ERROR, title="InternalError", detail=detail)
+            return unforeseen(request)
 
     return answer
+
+
+def unforeseen(request: web.Request) -> web.Response:
+    """The answer for the exception being handled, which goes to the log."""
+    _log.exception("%s %s failed", request.method, request.path)
+    detail = "this is a fault of the node, not of the request; its log says more"
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, title="InternalError", detail=detail)
 
 
 async def refuse(request: web.Request) -> web.Response:

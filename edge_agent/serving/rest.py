@@ -11,6 +11,7 @@ from multidict import CIMultiDict, istr
 
 from edge_agent.serving.call import Call
 from edge_agent.serving.deployment import Deployments
+from edge_agent.serving.guard import unforeseen
 from edge_agent.serving.intake import Intake
 from edge_agent.serving.mark import Mark
 from edge_agent.serving.pipeline import Pipeline
@@ -110,21 +111,23 @@ class InferHandler:
         self._codec = Codec(settings)
 
     async def __call__(self, request: web.Request) -> web.Response:
-        """Run one request through the pipeline."""
+        """Run one request through the pipeline. It guards itself: being wrapped would cost it one more coroutine."""
         names = request.match_info
         try:
             deployment = self._deployments.get(names["model"], names.get("version"))
+            wire = RestWire(request, self._codec)
+            call = Call(deployment, wire)
+            waiting = self._pipeline.run(call)
+            if waiting is not None:
+                try:
+                    await waiting
+                finally:
+                    wire.release()
+            return _answer(call, wire.encoded)
         except SkerryError as error:
             return problem_of(error)
-        wire = RestWire(request, self._codec)
-        call = Call(deployment, wire)
-        waiting = self._pipeline.run(call)
-        if waiting is not None:
-            try:
-                await waiting
-            finally:
-                wire.release()
-        return _answer(call, wire.encoded)
+        except Exception:  # noqa: BLE001 - the root of a request, logged
+            return unforeseen(request)
 
 
 def check_headers(request: web.Request) -> None:

@@ -7,7 +7,6 @@ follows in the order of the JSON, little-endian, row-major, without padding.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from edge_bundle.errors import FormatError
@@ -17,15 +16,18 @@ LENGTH_HEADER = "Inference-Header-Content-Length"
 EXTENSION = "binary_tensor_data"
 """Name of the extension in the server metadata."""
 
-_LENGTH = re.compile(r"[0-9]{1,12}", re.ASCII)
+_MAX_LENGTH_DIGITS = 12
+"""Digits of a length; no body has 10^12 bytes, and ``int`` is not asked to read a long text."""
 
 
 def parse_length(text: str | None, *, body_bytes: int) -> int | None:
     """The length of the JSON part, None without the header. Raises ``FormatError`` unless it is 1 to ``body_bytes``."""
     if text is None:
         return None
-    if _LENGTH.fullmatch(text) and 1 <= (length := int(text)) <= body_bytes:
-        return length
+    if len(text) <= _MAX_LENGTH_DIGITS and text.isascii() and text.isdigit():
+        length = int(text)
+        if 1 <= length <= body_bytes:
+            return length
     raise FormatError(what=LENGTH_HEADER, expected=f"1 to {body_bytes}, the length of the body", got=repr(text))
 
 

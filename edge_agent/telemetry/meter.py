@@ -42,10 +42,14 @@ class Counts:
         self.latency_us.merge(other.latency_us)
 
 
+FOLD_AT = 256
+"""Latencies kept as they came before they go into the sketch: its code then runs once warm, not cold each time."""
+
+
 class Meter:
     """What the serving side calls for each request of one variant."""
 
-    __slots__ = ("_closed", "model", "profile", "start_s", "variant_digest", "version", "window")
+    __slots__ = ("_closed", "_latencies_us", "model", "profile", "start_s", "variant_digest", "version", "window")
 
     def __init__(self, *, model: str, version: str, variant_digest: str, profile: str, start_s: float) -> None:
         self.model, self.version = model, version
@@ -53,6 +57,7 @@ class Meter:
         self.start_s = start_s
         self.window = Counts()
         self._closed = Counts()
+        self._latencies_us: list[float] = []
 
     def answered(
         self, *, rows: int, hit: bool, latency_us: float, clipped: bool = False, flagged: bool = False
@@ -68,7 +73,10 @@ class Meter:
             window.clipped += 1
         if flagged:
             window.flagged += 1
-        window.latency_us.add(latency_us)
+        latencies = self._latencies_us
+        latencies.append(latency_us)
+        if len(latencies) >= FOLD_AT:
+            self._fold()
 
     def rejected(self) -> None:
         """Count a request that broke the format, a limit or the contract."""
@@ -80,6 +88,7 @@ class Meter:
 
     def total(self) -> Counts:
         """Counts since the meter was made."""
+        self._fold()
         total = Counts()
         total.merge(self._closed)
         total.merge(self.window)
@@ -87,7 +96,14 @@ class Meter:
 
     def close_window(self, now_s: float) -> Counts:
         """Take the counts of the window that ends now and start the next one."""
+        self._fold()
         window = self.window
         self._closed.merge(window)
         self.window, self.start_s = Counts(), now_s
         return window
+
+    def _fold(self) -> None:
+        add = self.window.latency_us.add
+        for latency_us in self._latencies_us:
+            add(latency_us)
+        self._latencies_us.clear()
