@@ -46,7 +46,18 @@ export class Agent {
       signal: AbortSignal.timeout(this.settings.origin_timeout_ms),
     };
     try {
-      return await this.fetch(target.href, init);
+      const response = await this.fetch(target.href, init);
+      if (response.status < 200) throw new Error("the agent changed the protocol");
+      return response;
+    } catch (error) {
+      throw unreachable(error, this.settings);
+    }
+  }
+
+  /** The whole body of an answer. */
+  async bytes(response) {
+    try {
+      return new Uint8Array(await response.arrayBuffer());
     } catch (error) {
       throw unreachable(error, this.settings);
     }

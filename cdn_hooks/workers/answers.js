@@ -30,6 +30,18 @@ export function unfit(response, settings, key) {
   return length <= MAX_STORED_BYTES ? undefined : "size";
 }
 
+/** Whether the JSON of an answer is an object, so that its members can be told apart; a proxy may have mangled it. */
+export function isReadable(headers, body) {
+  const length = headers.has(HEAD_LENGTH) ? Number(headers.get(HEAD_LENGTH)) : body.length;
+  if (!(length <= body.length)) return false;
+  try {
+    const head = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(body.subarray(0, length)));
+    return typeof head === "object" && head !== null && !Array.isArray(head);
+  } catch {
+    return false;
+  }
+}
+
 function split(headers, body) {
   const length = headers.has(HEAD_LENGTH) ? Number(headers.get(HEAD_LENGTH)) : body.length;
   return { head: new TextDecoder().decode(body.subarray(0, length)), tail: body.subarray(length) };

@@ -1,7 +1,7 @@
 // The hook: check, look up, forward, keep. All I/O comes in through ports, so the same code runs under any host.
 
 import { Agent } from "./agent.js";
-import { entryRequest, entryResponse, freshMs, repeatResponse, unfit } from "./answers.js";
+import { entryRequest, entryResponse, freshMs, isReadable, repeatResponse, unfit } from "./answers.js";
 import { cacheKey } from "./cache_key.js";
 import { checkLength, checkMediaType, checkMethod, headLength, isInference, isInspectable, readBody } from "./guard.js";
 import { parseRequest } from "./oip.js";
@@ -68,13 +68,14 @@ async function answer(request, body, { id, inputs, form }, settings, ports, agen
   const freshForMs = kept ? freshMs(kept, ports.now()) : 0;
   if (freshForMs > 0) return repeatResponse(kept, id, freshForMs);
   const response = await agent.forward(request, body);
-  return keep(response, entry, key, settings, ports);
+  return keep(response, entry, key, settings, ports, agent);
 }
 
-async function keep(response, entry, key, settings, ports) {
+async function keep(response, entry, key, settings, ports, agent) {
   const reason = unfit(response, settings, key);
   if (reason !== undefined) return withStatus(response, response.body, `skerry-cdn; fwd=miss; detail=${reason}`);
-  const bytes = new Uint8Array(await response.arrayBuffer());
+  const bytes = await agent.bytes(response);
+  if (!isReadable(response.headers, bytes)) return withStatus(response, bytes, "skerry-cdn; fwd=miss; detail=malformed");
   const stored = await attempt(ports.cache.put(entry, entryResponse(response, bytes, settings, ports.now())).then(() => true));
   return withStatus(response, bytes, `skerry-cdn; fwd=miss; ${stored ? "stored" : "detail=cache-failed"}`);
 }

@@ -15,11 +15,14 @@ import pytest
 import tritonclient.http
 
 from cdn_hooks.build import build_hook
+from edge_bundle.cache_key import cache_key
 from edge_bundle.contract import CachePolicy, Limits, Reuse
 from edge_bundle.contract_file import load_contract
+from edge_bundle.tensor import DType, Tensor
 from edge_bundle.walk import VerifiedRelease
 from tests.cdn_hooks.agent import HOST, AgentThread, served
 from tests.cdn_hooks.client import IMAGE, Answer, Ask, as_binary, as_json, edited, image_input, send
+from tests.cdn_hooks.impostor import Impostor
 from tests.cdn_hooks.node import write_probe
 from tests.cdn_hooks.releases import PROFILE, make_release
 from tests.cdn_hooks.vectors import cache_key_cases, expected_keys
@@ -390,6 +393,63 @@ def test_repeats_are_answered_while_the_agent_is_down(tmp_path: Path) -> None:
         again = send(hook.port, as_json(image_input()))
         assert (again.status, again.body) == (200, first.body)
         assert send(hook.port, as_json(image_input(_image(1)))).status == 502
+
+
+ANSWERS = {
+    "no-json": (b"ok", "", "malformed"),
+    "no-object": (b"[]", "", "malformed"),
+    "open-string": (b'{"outputs', "", "malformed"),
+    "no-utf8": (b'{"id":"\xff"}', "", "malformed"),
+    "head-length-no-number": (b"{}", "Inference-Header-Content-Length: x\r\n", "malformed"),
+    "head-length-beyond-body": (b"{}", "Inference-Header-Content-Length: 99\r\n", "malformed"),
+    "coded": (b"{}", "Content-Encoding: br\r\n", "negotiated"),
+}
+
+
+@pytest.mark.parametrize(("body", "headers", "detail"), ANSWERS.values(), ids=ANSWERS.keys())
+def test_mangled_answers_are_neither_kept_nor_a_trap(tmp_path: Path, body: bytes, headers: str, detail: str) -> None:
+    release = digits_release(tmp_path / "layout", CachePolicy(reuse=Reuse.CDN))
+    with (
+        Impostor(_genuine(release, headers, len(body)) + body) as agent,
+        _hook(release, agent.port, tmp_path / "hook") as hook,
+    ):
+        for _ in range(2):
+            got = send(hook.port, as_json(image_input()))
+            assert got.cache_status == f"skerry-cdn; fwd=miss; detail={detail}"
+    assert agent.requests == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(b"garbage\r\n\r\n", id="no-http"),
+        pytest.param(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100_000, id="headers-without-end"),
+        pytest.param(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", id="protocol"),
+        pytest.param(None, id="cut-off"),
+    ],
+)
+def test_broken_answers_are_a_problem_not_a_crash(tmp_path: Path, answer: bytes | None) -> None:
+    release = digits_release(tmp_path / "layout", CachePolicy(reuse=Reuse.CDN))
+    with (
+        Impostor(answer or _genuine(release, "", 100) + b"{}") as agent,
+        _hook(release, agent.port, tmp_path / "hook") as hook,
+    ):
+        got = send(hook.port, as_json(image_input()))
+    assert (got.status, json.loads(got.body)["title"]) == (502, "UnavailableError")
+
+
+def _genuine(release: VerifiedRelease, headers: str, length: int) -> bytes:
+    """The head of an answer with everything that the hook asks for before it keeps one."""
+    variant = release.variants[PROFILE]
+    key = cache_key(
+        model_digest=variant.manifest.model_digest,
+        scope=variant.variant_digest,
+        contract_digest=variant.manifest.contract_digest,
+        hook_digest="",
+        inputs=[("image", Tensor(DType.FP32, (1, 1, 8, 8), np.array(IMAGE, dtype="<f4").tobytes()))],
+    )
+    facts = f"Skerry-Variant: {variant.variant_digest}\r\nSkerry-Cache-Key: {key}\r\n"
+    return f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n{facts}{headers}\r\n".encode()
 
 
 def test_without_a_cache_service_answers_still_come(tmp_path: Path) -> None:
