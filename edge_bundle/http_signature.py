@@ -34,6 +34,7 @@ _INPUT = re.compile(
     rf'alg="(?P<alg>[a-z0-9-]{{1,40}})")',
     re.ASCII,
 )
+_DIGEST = re.compile(r"sha-256=:[A-Za-z0-9+/]{43}=:", re.ASCII)
 _SIGNATURE = re.compile(rf"{_LABEL}=:(?P<sig>[A-Za-z0-9+/=]{{88}}):", re.ASCII)
 
 
@@ -69,6 +70,18 @@ def verify_request(
 
     ``lookup`` gives the public key of a node id, ``None`` for a stranger; ``now`` is the verifier's Unix time.
     """
+    keyid = verify_head(headers, method, path, lookup, now)
+    check_body(headers, body)
+    return keyid
+
+
+def verify_head(
+    headers: Mapping[str, str], method: str, path: str, lookup: Callable[[str], PublicKey | None], now: float
+) -> str:
+    """``verify_request`` as far as the head of a request goes, so that a stranger's body need not even be read.
+
+    What it returns holds once ``check_body`` has found the body to be the one whose digest was signed.
+    """
     given = _one(headers, "signature-input")
     found = _INPUT.fullmatch(given) if len(given) <= MAX_SIGNATURE_INPUT_BYTES else None
     signature = _SIGNATURE.fullmatch(_one(headers, "signature"))
@@ -77,16 +90,23 @@ def verify_request(
     if found["alg"] != ALGORITHM:
         raise _refused(f"expected alg {ALGORITHM}, got {found['alg']}")
     _check_clock(int(found["created"]), now)
-    digest = content_digest(body)
-    # A header may hold any bytes; they come as surrogates.
-    if not hmac.compare_digest(_one(headers, "content-digest").encode(errors="replace"), digest.encode()):
-        raise _refused("the body differs from its Content-Digest")
+    digest = _one(headers, "content-digest")
+    if not _DIGEST.fullmatch(digest):
+        raise _refused("expected the Content-Digest sha-256 alone, got another form")
     key = lookup(found["keyid"])
     if key is None:
         raise _refused(f"unknown node {found['keyid']}", advice="enrol the node with a one-time token")
     if not key.verify(_base(method, path, digest, found["params"]), _decode(signature["sig"])):
         raise _refused("the signature does not hold")
     return found["keyid"]
+
+
+def check_body(headers: Mapping[str, str], body: bytes) -> None:
+    """Raise ``RefusedError`` unless this is the body that the Content-Digest header promises."""
+    # A header may hold any bytes; they come as surrogates.
+    promised = _one(headers, "content-digest").encode(errors="replace")
+    if not hmac.compare_digest(promised, content_digest(body).encode()):
+        raise _refused("the body differs from its Content-Digest")
 
 
 def content_digest(body: bytes) -> str:

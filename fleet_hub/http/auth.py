@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from aiohttp import web
 
 from edge_bundle.errors import RefusedError, UnauthenticatedError
-from edge_bundle.http_signature import verify_request
+from edge_bundle.http_signature import check_body, verify_head
 from edge_bundle.keys import PublicKey
 from edge_bundle.messages import EnrolRequest
 from fleet_hub.rules import roles
@@ -49,12 +50,13 @@ class Doorkeeper:
         roles.require(principal, permission)
         return principal
 
-    def node(self, request: web.Request, body: bytes) -> str:
+    def node(self, request: web.Request) -> str:
         """The id of the node that signed the request; on a path that names a node, it must be that one.
 
+        Only the head is looked at, so that nobody else's body is read; ``signed_body`` comes after it.
         Raises UnauthenticatedError, RefusedError.
         """
-        node_id = self._verify(request, body, self._nodes.get)
+        node_id = self._verify(request, self._nodes.get)
         wanted = request.match_info.get("node_id", node_id)
         if node_id != wanted:
             raise RefusedError(what=f"{request.method} {request.path}", detail=f"{node_id} signed for {wanted}")
@@ -66,20 +68,39 @@ class Doorkeeper:
         Raises UnauthenticatedError, FormatError.
         """
         key = PublicKey.from_text(enrolment.public_key)
-        self._verify(request, body, {key.keyid: key}.get)
+        self._verify(request, {key.keyid: key}.get)
+        signed_body(request, body)
         return key
 
     def node_or_operator(self, request: web.Request, permission: Permission) -> str:
         """Name of the node or principal behind a request without a body."""
         if SIGNATURE_HEADER in request.headers:
-            return self.node(request, b"")
+            node_id = self.node(request)
+            signed_body(request, b"")
+            return node_id
         return self.operator(request, permission).name
 
-    def _verify(self, request: web.Request, body: bytes, lookup: Callable[[str], PublicKey | None]) -> str:
+    def _verify(self, request: web.Request, lookup: Callable[[str], PublicKey | None]) -> str:
         path = request.rel_url.raw_path
         if request.rel_url.raw_query_string:
             raise UnauthenticatedError(what="signed request", detail="the signature covers no query, but there is one")
-        try:
-            return verify_request(request.headers, request.method, path, body, lookup, self._clock())
-        except RefusedError as error:
-            raise UnauthenticatedError(what=error.what, detail=error.detail, advice=error.advice) from error
+        with _unauthenticated():
+            return verify_head(request.headers, request.method, path, lookup, self._clock())
+
+
+def signed_body(request: web.Request, body: bytes) -> bytes:
+    """The body, which must be the one that was signed.
+
+    Raises UnauthenticatedError.
+    """
+    with _unauthenticated():
+        check_body(request.headers, body)
+    return body
+
+
+@contextmanager
+def _unauthenticated() -> Iterator[None]:
+    try:
+        yield
+    except RefusedError as error:
+        raise UnauthenticatedError(what=error.what, detail=error.detail, advice=error.advice) from error

@@ -17,7 +17,7 @@ import pytest
 
 from edge_bundle import blobs, canonical
 from edge_bundle.errors import RemoteError
-from edge_bundle.http_signature import sign_request
+from edge_bundle.http_signature import content_digest, sign_request
 from edge_bundle.limits import MAX_MODELS, MAX_OUTCOMES
 from edge_bundle.telemetry import EventRecord, ServingRecord, TelemetryBatch
 from fleet_hub.config import LimitsConfig
@@ -225,6 +225,36 @@ def test_a_signature_for_one_path_holds_on_no_other(shared: RunningHub) -> None:
                     assert answer.status in {401, 404}
             async with session.post(shared.url + path, data=body, headers=signed) as answer:
                 assert answer.status == 200
+
+    asyncio.run(run())
+
+
+def test_no_body_of_a_stranger_is_waited_for(shared: RunningHub) -> None:
+    async def run() -> None:
+        node, stranger = await enrolled(shared), Node(shared)
+        path = f"/v1/nodes/{node.node_id}/telemetry"
+        signed = sign_request(stranger.key, node.node_id, "POST", path, b"x", time.time())
+        lines = "".join(f"{name}: {value}\r\n" for name, value in signed.items()).encode()
+        head = f"POST {path} HTTP/1.1\r\nContent-Length: 1000000\r\n".encode() + HEAD + lines + b"\r\n"
+        async with asyncio.timeout(10.0):
+            assert status_of(await raw(shared, head + b"x" * 1000)) == 401
+        body = b"{}" + b" " * (1 << 18)
+        status, answer = await node.send("POST", "/v1/enrol", body)
+        assert (status, msgspec.json.decode(answer)["title"]) == (413, "LimitExceededError")
+
+    asyncio.run(run())
+
+
+def test_a_body_other_than_the_signed_one_is_refused(shared: RunningHub) -> None:
+    async def run() -> None:
+        node = await enrolled(shared)
+        path = f"/v1/nodes/{node.node_id}/poll"
+        signed = sign_request(node.key, node.node_id, "POST", path, _poll_body(), time.time())
+        other = _poll_body(agent_version="2")
+        async with aiohttp.ClientSession() as session:
+            for headers in (signed, {**signed, "Content-Digest": content_digest(other)}):
+                async with session.post(shared.url + path, data=other, headers=headers) as answer:
+                    assert answer.status == 401
 
     asyncio.run(run())
 
