@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from edge_bundle.digest import Digest, sha256_digest
+from edge_bundle.errors import FormatError
 from edge_bundle.keys import SigningKey, TrustPolicy
 from edge_bundle.layout import Layout
 from edge_bundle.messages import ReleaseCustom
@@ -58,8 +59,8 @@ async def publish(
 ) -> ReleaseRow:
     """Verify the bundle, upload it, and add it to the team's releases. ``on_blob`` gets blobs done and blobs in all.
 
-    Raises what the walk raises for a bundle that does not verify, ConflictError for a version that exists, and what the
-    transport raises.
+    Raises what the walk raises for a bundle that does not verify, ConflictError for a version that exists, FormatError
+    for a hub that says it admitted something else, and what the transport raises.
     """
     index = publication.layout.index
     verified = walk_source(index, publication.layout, publication.policy)
@@ -75,7 +76,11 @@ async def publish(
     )
     await _upload(transport, publication.layout, index, on_blob)
     admitted = await transport.admit(publication.role, signed)
-    return next(row for row in admitted if (row.model, row.version) == (custom.model, custom.version))
+    row = next((row for row in admitted if (row.model, row.version) == (custom.model, custom.version)), None)
+    if row is None or row.bundle_digest != custom.bundle_digest:
+        got = row.bundle_digest if row else "another release"
+        raise FormatError(what="the hub's answer to a publication", expected=custom.bundle_digest, got=got)
+    return row
 
 
 async def _upload(

@@ -3,11 +3,13 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edge_bundle.digest import sha256_digest
-from edge_bundle.errors import ConflictError, RemoteError, SignatureError
+from edge_bundle.errors import ConflictError, FormatError, RemoteError, SignatureError
 from edge_bundle.keys import SigningKey
+from edge_bundle.layout import Layout
 from fleet_hub.api import ReleaseRow
 from tests.fleet_hub.running import TEAM, RunningHub, init, serve
 from tests.fleet_hub.samples import ALICE, CAROL, MALLORY, OWNERS, PROFILES, make_bundle
@@ -123,6 +125,27 @@ def test_missing_blob_is_named_and_nothing_is_admitted(tmp_path: Path) -> None:
                 assert dropped[0] in caught.value.detail
                 assert await client.list_releases() == ()
                 assert await client.team_metadata(TEAM) is None
+
+    with serve(init(tmp_path)) as hub:
+        asyncio.run(run(hub))
+
+
+@pytest.mark.parametrize("changes", [{"version": "9.9.9"}, {"bundle_digest": "sha256:" + "f" * 64}])
+def test_a_hub_that_admits_something_else_is_called_out(tmp_path: Path, changes: dict[str, str]) -> None:
+    async def run(hub: RunningHub) -> None:
+        with make_bundle(tmp_path / "bundle") as layout:
+            await publish_through(hub, layout)
+
+    async def publish_through(hub: RunningHub, layout: Layout) -> None:
+        async with hub.client("publisher") as client:
+            honest = client.admit
+
+            async def lying(role: str, metadata: bytes) -> tuple[ReleaseRow, ...]:
+                return tuple(msgspec.structs.replace(row, **changes) for row in await honest(role, metadata))
+
+            client.admit = lying  # type: ignore[method-assign]
+            with pytest.raises(FormatError, match="answer to a publication"):
+                await client.publish(layout, OWNERS, TEAM)
 
     with serve(init(tmp_path)) as hub:
         asyncio.run(run(hub))
