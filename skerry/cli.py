@@ -21,6 +21,8 @@ VERBS = {
     "rollout": "skerry.commands.rollout:rollout",
     "nodes": "skerry.commands.nodes:nodes",
     "running": "skerry.commands.running:running",
+    "telemetry": "skerry.commands.telemetry:telemetry",
+    "audit": "skerry.commands.audit:audit",
     "agent": "skerry.commands.agent:agent",
     "hook": "skerry.commands.hook:hook",
     "demo": "skerry.commands.demo:demo",

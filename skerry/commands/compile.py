@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from skerry.git_commit import commit_of
+from skerry.model_file import find_model
 from skerry.options import FILE, signing_keys, signing_option
 from skerry.output import emit, facts
 from skerry.progress import progress_bars
@@ -55,12 +56,13 @@ def compile_(
 ) -> None:  # fmt: skip
     """Compile MODEL for hardware profiles, measure each variant, pack and sign the bundle.
 
-    Fails with exit code 6 if a variant does not keep the contract.
+    MODEL is an ONNX file, or a folder with one.     Fails with exit code 6 if a variant does not keep the contract.
     """
     from compiler.compile import compile_bundle
     from compiler.report_json import report
     from compiler.request import CompileRequest
 
+    model = find_model(model)
     folder = model.parent
     request = CompileRequest(
         model_path=model,

@@ -7,12 +7,12 @@ from pathlib import Path
 from compiler.compile import CompileResult, compile_bundle
 from compiler.request import CompileRequest
 from edge_bundle.contract import Contract
-from edge_bundle.errors import InvalidInputError
 from edge_bundle.keys import SigningKey
 from hardware_profiles.loader import load_profile
 from skerry.demo.claims import Claim, holds
 from skerry.demo.workplace import OWNERS, PROFILES, STRANGER, Workplace
 from skerry.git_commit import commit_of
+from skerry.model_file import find_model
 
 ACT = 1
 MIN_PROFILES, MIN_RUNTIMES = 3, 2
@@ -31,7 +31,7 @@ def compile_request(place: Workplace, out_dir: Path, *, signers: tuple[str, ...]
     """How the demo compiles its example."""
     example = place.example
     return CompileRequest(
-        model_path=model_file(example),
+        model_path=find_model(example),
         contract_path=example / "contract.toml",
         calibration_path=example / "calibration.npz",
         evaluation_path=example / "evaluation.npz",
@@ -40,19 +40,6 @@ def compile_request(place: Workplace, out_dir: Path, *, signers: tuple[str, ...]
         keys=place.signing_keys(*signers),
         git_commit=commit_of(example),
     )
-
-
-def model_file(example: Path) -> Path:
-    """The one ONNX file of an example folder."""
-    found = sorted(example.glob("*.onnx"))
-    if len(found) != 1:
-        raise InvalidInputError(
-            file=str(example),
-            expected="a folder with one .onnx file",
-            got=f"{len(found)} of them" if example.is_dir() else "no such folder",
-            advice="run this in the repository, or name an example with --example",
-        )
-    return found[0]
 
 
 def compile_example(place: Workplace) -> CompileResult:

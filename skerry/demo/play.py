@@ -10,6 +10,7 @@ from compiler.report_table import variants_table
 from edge_bundle.contract import Contract
 from edge_bundle.contract_file import load_contract
 from skerry.commands.running import running_table
+from skerry.commands.telemetry import telemetry_table
 from skerry.demo import act1_compile, act2_sign, act3_fleet, act4_serve, act5_report, act6_attacks, show
 from skerry.demo.act2_sign import Signed
 from skerry.demo.act3_fleet import Fleet, Hub
@@ -83,7 +84,7 @@ class _Acts:
     async def report(self, crew: Crew, hub: Hub, fleet: Fleet, served: Sequence[Served], signed: Signed) -> None:
         self.stage.act(5)
         report = await act5_report.ask_hub(hub.operator, crew, served)
-        self.stage.tables(show.telemetry_table(report), running_table(report.running))
+        self.stage.tables(telemetry_table(report.telemetry), running_table(report.running))
         self._judged(act5_report.judge(report, served, fleet.names, signed.release))
 
     async def attack(self, crew: Crew, hub: Hub, fleet: Fleet) -> None:

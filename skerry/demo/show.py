@@ -10,7 +10,6 @@ from rich.console import Console, RenderableType
 from skerry.demo.act2_sign import Signed
 from skerry.demo.act3_fleet import Fleet
 from skerry.demo.act4_serve import Served
-from skerry.demo.act5_report import Report
 from skerry.demo.act6_attacks import Attacks
 from skerry.demo.claims import Claim
 from skerry.output import facts, shorten_digests, table
@@ -76,22 +75,6 @@ def serve_table(served: Sequence[Served]) -> RenderableType:
                 f"{done.percentile_us(50):.0f}", f"{done.percentile_us(99):.0f}", f"{done.hits / done.samples:.0%}",
             ))  # fmt: skip
     return table("", columns, rows)
-
-
-def telemetry_table(report: Report) -> RenderableType:
-    """Sums at the hub."""
-    columns = ("node", "profile", "requests#", "hits#", "misses#", "rejected#", "failed#", "p50 us#", "p99 us#")
-    return table(
-        "telemetry",
-        columns,
-        [
-            (
-                r.node_id, r.profile, r.requests, r.hits, r.misses, r.rejected, r.failed,
-                "" if r.p50_us is None else f"{r.p50_us:.0f}", "" if r.p99_us is None else f"{r.p99_us:.0f}",
-            )
-            for r in report.telemetry
-        ],
-    )  # fmt: skip
 
 
 def attack_table(attacks: Attacks) -> RenderableType:

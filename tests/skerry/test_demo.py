@@ -21,10 +21,10 @@ from edge_bundle.proof import Proof
 from edge_bundle.walk import walk_source
 from fleet_hub.api import RolloutNodeRow
 from skerry.demo import act4_serve, act6_attacks
-from skerry.demo.act1_compile import model_file
 from skerry.demo.act4_serve import Pass, Served
 from skerry.demo.act6_attacks import Attack, Attacks
 from skerry.demo.claims import Claim
+from skerry.model_file import find_model
 from skerry.options import trust_policy
 from tests.skerry.samples import EXAMPLE, Compiled, Done
 
@@ -104,7 +104,7 @@ def test_later_versions_are_newer() -> None:
 def test_example_without_a_model(skerry: Skerry, tmp_path: Path) -> None:
     done = skerry("demo", "--example", tmp_path)
     assert done.code == 3
-    assert model_file(EXAMPLE).name == "digits.onnx"
+    assert find_model(EXAMPLE).name == "digits.onnx"
 
 
 def processes_of(folder: Path) -> list[str]:

@@ -121,6 +121,16 @@ serve = {{ port = {free_port()} }}
         assert "digits 1.0.0" in skerry("running", *hub.options).out
         status = skerry("agent", "status", *config)
         assert "n1" in status.out
+        assert skerry("telemetry", *hub.options).code == 0
+        events = json.loads(skerry("audit", *hub.options, "--json").out)["events"]
+        actions = [event["action"] for event in events]
+        assert [a for a in actions if a in ("rollout.start", "update.activated")] == [
+            "rollout.start",
+            "update.activated",
+        ]
+        assert skerry("audit", "--noted", events[-1]["hash"], *hub.options).code == 0
+        cut_off = skerry("audit", "--noted", "sha256:" + "0" * 64, *hub.options)
+        assert (cut_off.code, "[DigestMismatchError]" in cut_off.err) == (4, True)
         assert "1.0.0" in status.out
     finally:
         assert stop(child) == 0
@@ -133,6 +143,8 @@ serve = {{ port = {free_port()} }}
         pytest.param(["rollout", "status"], id="rollout status"),
         pytest.param(["nodes", "list"], id="nodes list"),
         pytest.param(["running"], id="running"),
+        pytest.param(["telemetry"], id="telemetry"),
+        pytest.param(["audit"], id="audit"),
     ],
 )
 def test_json_is_one_canonical_line(skerry: Skerry, hub: RunningHub, arguments: list[str]) -> None:
