@@ -38,6 +38,8 @@ _PATIENCE = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPSta
 """Client errors that ask for patience (RFC 9110 section 15.5.9, RFC 8470, RFC 6585)."""
 
 
+_UNWELCOME = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+
 _MALFORMED = frozenset({400, 413, 415, 422})
 """The request itself can never succeed (RFC 9110 section 15.5): sending it again is of no use."""
 
@@ -192,12 +194,14 @@ class HubClient:
             problem = Problem(detail=f"HTTP {status}")
         detail = ": ".join(part for part in (problem.title, problem.detail) if part)[:500]
         what = f"hub {self._url}{path}"
-        if status == HTTPStatus.NOT_FOUND and not path.startswith(_BLOBS):
+        # A blob that the hub lacks, or that a proxy on the way will not fetch, says nothing against the release.
+        if path.startswith(_BLOBS) and status not in _UNWELCOME:
+            return UnavailableError(what=what, detail=detail, advice=problem.advice)
+        if status == HTTPStatus.NOT_FOUND:
             return NotFoundError(what="hub resource", name=path, advice=problem.advice)
         if status == HTTPStatus.CONFLICT:
             return ConflictError(what=what, expected="no conflict", got=detail, advice=problem.advice)
-        # A blob that the hub lacks is its own trouble, not the release's: it may be mended.
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _PATIENCE or status == HTTPStatus.NOT_FOUND:
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _PATIENCE:
             return UnavailableError(what=what, detail=detail, advice=problem.advice)
         if status in _MALFORMED:
             return FormatError(what=what, expected="a request that the hub takes", got=detail, advice=problem.advice)
