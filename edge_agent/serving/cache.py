@@ -72,9 +72,10 @@ class OutputCache:
         copies: dict[str, Tensor] = {}
         size = ENTRY_OVERHEAD_BYTES
         for name, tensor in outputs.items():
-            data = bytes(tensor.data)  # no copy where they are bytes already, which nobody can change
-            copies[name] = Tensor(tensor.dtype, tensor.shape, data)
-            size += len(data)
+            if type(tensor.data) is not bytes:  # a view: its buffer may be another's; bytes cannot change
+                tensor = Tensor(tensor.dtype, tensor.shape, bytes(tensor.data))  # noqa: PLW2901
+            copies[name] = tensor
+            size += len(tensor.data)
         if size > self._max_bytes:
             return False
         if key in self._entries:
@@ -82,7 +83,8 @@ class OutputCache:
         self._entries[key] = Entry(copies, marks, self._clock_s() + self._ttl_s, size)
         self.nbytes += size
         while len(self._entries) > self._max_entries or self.nbytes > self._max_bytes:
-            self._drop(next(iter(self._entries)))
+            _, evicted = self._entries.popitem(last=False)
+            self.nbytes -= evicted.nbytes
             self.counts.evicted += 1
         return True
 
