@@ -39,16 +39,21 @@ def add_token(
 def enrol(connection: Connection, request: EnrolRequest, key: PublicKey, *, now_ms: int) -> str:
     """Spend the token and bind the key; returns the node id. A key that is known keeps its identity.
 
+    The same token again is the same enrolment, whose answer may have got lost: it changes nothing, whatever it says.
+
     Raises RefusedError: the token is unknown, expired, or spent by another key.
     """
     token_hash = roles.hash_token(request.token)
     row = connection.execute(select(enrol_tokens).where(enrol_tokens.c.token_hash == token_hash)).first()
     state = TokenState(_labels(row.labels), row.expires_at_ms, row.used_by_keyid) if row else None
     token = enrolment.check_token(state, keyid=key.keyid, now_ms=now_ms)
+    known = connection.execute(select(nodes.c.node_id).where(nodes.c.keyid == key.keyid)).scalar()
+    if known is not None and token.used_by_keyid == key.keyid:
+        return str(known)
     connection.execute(
         update(enrol_tokens).where(enrol_tokens.c.token_hash == token_hash).values(used_by_keyid=key.keyid)
     )
-    node_id = _bind(connection, request, key, token, now_ms)
+    node_id = _bind(connection, request, key, token, known, now_ms)
     audit_log.append(
         connection,
         at_ms=now_ms,
@@ -60,7 +65,9 @@ def enrol(connection: Connection, request: EnrolRequest, key: PublicKey, *, now_
     return node_id
 
 
-def _bind(connection: Connection, request: EnrolRequest, key: PublicKey, token: TokenState, now_ms: int) -> str:
+def _bind(
+    connection: Connection, request: EnrolRequest, key: PublicKey, token: TokenState, known: str | None, now_ms: int
+) -> str:
     values = {
         "profile": request.profile,
         "agent_version": request.agent_version,
@@ -68,10 +75,9 @@ def _bind(connection: Connection, request: EnrolRequest, key: PublicKey, token: 
         "machine": _json(request.machine),
         "last_seen_ms": now_ms,
     }
-    known = connection.execute(select(nodes.c.node_id).where(nodes.c.keyid == key.keyid)).scalar()
     if known is not None:
         connection.execute(update(nodes).where(nodes.c.node_id == known).values(values))
-        return str(known)
+        return known
     node_id = enrolment.node_id(request.node_name, key.keyid)
     connection.execute(
         insert(nodes).values(

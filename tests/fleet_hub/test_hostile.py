@@ -269,6 +269,23 @@ def test_one_token_admits_one_of_many_nodes_at_the_same_time(shared: RunningHub)
     asyncio.run(run())
 
 
+def test_a_spent_token_gives_no_new_labels_and_fills_no_log(shared: RunningHub) -> None:
+    async def run() -> None:
+        async with shared.client("operator") as operator:
+            token = (await operator.create_token({"site": "yard"})).token
+            node = Node(shared)
+            assert (await node.enrol(token))[0] == 200
+            before = (await operator.audit()).verified
+            for _ in range(3):
+                node.node_id = ""
+                assert (await node.enrol(token, labels={"site": "vault", "ring": "first"}))[0] == 200
+            assert (await operator.audit()).verified == before
+            (row,) = [row for row in await operator.nodes() if row.node_id == node.node_id]
+        assert row.labels == {"site": "yard"}
+
+    asyncio.run(run())
+
+
 async def _telemetry(node: Node, sequence: int, **members: Any) -> int:
     batch = TelemetryBatch(node_id=node.node_id, boot_id="boot", sequence=sequence, **members)
     path = f"/v1/nodes/{node.node_id}/telemetry"
