@@ -18,7 +18,9 @@ import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from edge_bundle.errors import ConflictError
 from edge_bundle.messages import UpdateResult
+from edge_bundle.version import Version
 
 
 class NodeState(enum.StrEnum):
@@ -88,5 +90,34 @@ def after_result(state: NodeState, result: UpdateResult) -> NodeState:
 
 
 def is_done(states: Iterable[NodeState]) -> bool:
-    """Whether nothing more is awaited."""
-    return all(state in FINISHED for state in states)
+    """Whether there are nodes, and nothing more is awaited of any."""
+    found = set(states)
+    return bool(found) and found <= FINISHED
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """A version that a node was ordered to run, and what became of it."""
+
+    node_id: str
+    version: str
+    state: NodeState
+
+
+def check_forward(model: str, version: str, ordered: Iterable[Ordered]) -> None:
+    """Raise ConflictError if a node was ordered a higher version before, and may have activated it.
+
+    A node never goes back below the highest version that it activated; one that enrols later would take the older
+    release, and the fleet would be split. A release that the node refused does not stand in the way.
+    """
+    higher = [one for one in ordered if Version.parse(one.version) > Version.parse(version)]
+    bars = [one for one in higher if one.state != NodeState.REFUSED]
+    if not bars:
+        return
+    highest = max(bars, key=lambda one: Version.parse(one.version))
+    raise ConflictError(
+        what=f"rollout of {model} {version}",
+        expected=f"version {highest.version} or newer, which {highest.node_id} was ordered to run",
+        got=version,
+        advice="nodes never go back; publish the older model under a higher version",
+    )

@@ -11,9 +11,9 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from edge_bundle import canonical
 from edge_bundle.errors import NotFoundError
 from edge_bundle.messages import SlotReport, UpdateOutcome, UpdateResult
-from fleet_hub.api import NodeRow, RolloutNodeRow, RolloutRequest, RolloutRow
+from fleet_hub.api import NodeRow, ReleaseRow, RolloutNodeRow, RolloutRequest, RolloutRow
 from fleet_hub.rules import rollout as rules
-from fleet_hub.rules.rollout import NodeState, Rollout, Selector
+from fleet_hub.rules.rollout import NodeState, Ordered, Rollout, Selector
 from fleet_hub.store import audit_log, nodes, releases
 from fleet_hub.store.tables import rollout_nodes, rollouts
 
@@ -21,9 +21,17 @@ from fleet_hub.store.tables import rollout_nodes, rollouts
 def start(connection: Connection, request: RolloutRequest, *, now_ms: int, actor: str) -> RolloutRow:
     """Start a rollout over every selected node; older unfinished ones of the same model let go of these nodes.
 
-    Raises NotFoundError: no such release.
+    Raises NotFoundError: no such release, or it has no variant for the profile.
+    ConflictError: a selected node was ordered a higher version before.
     """
-    releases.get(connection, request.model, request.version)
+    _check_profile(releases.get(connection, request.model, request.version), request.profile)
+    selector = Selector(request.labels, request.profile)
+    selected = [
+        node.node_id
+        for node in nodes.all_nodes(connection)
+        if selector.selects(labels=node.labels, profile=node.profile)
+    ]
+    rules.check_forward(request.model, request.version, _ordered(connection, request.model, frozenset(selected)))
     seq = (connection.execute(select(func.max(rollouts.c.seq))).scalar() or 0) + 1
     rollout_id = f"{request.model}-{seq}"
     connection.execute(
@@ -38,10 +46,8 @@ def start(connection: Connection, request: RolloutRequest, *, now_ms: int, actor
             started_by=actor,
         )
     )
-    selector = Selector(request.labels, request.profile)
-    for node in nodes.all_nodes(connection):
-        if selector.selects(labels=node.labels, profile=node.profile):
-            _join(connection, _one(connection, rollout_id), node.node_id, now_ms)
+    for node_id in selected:
+        _join(connection, _one(connection, rollout_id), node_id, now_ms)
     audit_log.append(
         connection,
         at_ms=now_ms,
@@ -109,6 +115,25 @@ def all_rollouts(connection: Connection) -> tuple[RolloutRow, ...]:
     return tuple(
         _row(connection, row) for row in connection.execute(select(rollouts).order_by(rollouts.c.seq.desc())).all()
     )
+
+
+def _check_profile(release: ReleaseRow, profile: str | None) -> None:
+    profiles = sorted(variant.profile for variant in release.variants)
+    if profile is not None and profile not in profiles:
+        raise NotFoundError(
+            what=f"variant of {release.model} {release.version}",
+            name=profile,
+            advice=f"the release has: {', '.join(profiles)}",
+        )
+
+
+def _ordered(connection: Connection, model: str, node_ids: frozenset[str]) -> list[Ordered]:
+    rows = connection.execute(
+        select(rollout_nodes.c.node_id, rollouts.c.version, rollout_nodes.c.state)
+        .join(rollouts, rollouts.c.rollout_id == rollout_nodes.c.rollout_id)
+        .where(rollouts.c.model == model)
+    )
+    return [Ordered(row.node_id, row.version, NodeState(row.state)) for row in rows if row.node_id in node_ids]
 
 
 def _join(connection: Connection, rollout: Rollout, node_id: str, now_ms: int) -> None:

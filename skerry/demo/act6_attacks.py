@@ -4,7 +4,7 @@ Nothing is staged: each refusal is the agent's own, reported to the hub like any
 
 1. flip:     the mirror changes one byte of every blob.
 2. stranger: valid TUF metadata of the team names a bundle that somebody else signed.
-3. rollback: an older, genuine release is ordered again.
+3. rollback: a genuine order is changed on the way to name an older, genuine release, as a stolen hub would do it.
 4. freeze:   the mirror keeps serving metadata that was genuine, until it has expired, and hides what came after.
 """
 
@@ -20,9 +20,11 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from compiler.compile import compile_bundle
+from edge_bundle.canonical import dumps
 from edge_bundle.errors import DigestMismatchError, ExpiredMetadataError, RollbackError, SignatureError, SkerryError
 from edge_bundle.keys import TrustPolicy
 from edge_bundle.layout import Layout
+from edge_bundle.messages import PollResponse, target_path
 from edge_bundle.version import Version
 from fleet_hub.api import ReleaseRow, RolloutNodeRow
 from hardware_profiles.loader import load_profile
@@ -35,6 +37,7 @@ from skerry.demo.workplace import AGENTS, OWNERS, STRANGER, TEAM_ROLE, VICTIM, W
 
 ACT = 6
 BLOB_PATH = "/v1/blobs/"
+POLL_PATH = "/poll"
 TIMESTAMP_PATH = "/tuf/metadata/timestamp.json"
 
 
@@ -76,7 +79,7 @@ class Scene:
 async def attack(place: Workplace, crew: Crew, hub: Hub, release: ReleaseRow) -> Attacks:
     """Start the victim behind the mirror and try everything."""
     first = release.version
-    forged, genuine, hidden = (later(first, steps) for steps in (1, 2, 3))
+    forged, replaced, genuine, hidden = (later(first, steps) for steps in (1, 2, 3, 4))
     async with open_mirror(hub.url) as (mirror, mirror_url):
         await start_agent(place, crew, hub, VICTIM, mirror_url)
         names = await wait_enrolled(crew, hub, len(AGENTS) + 1)
@@ -84,7 +87,7 @@ async def attack(place: Workplace, crew: Crew, hub: Hub, release: ReleaseRow) ->
         attempts = (
             await _flip(scene, first),
             await _stranger(scene, forged),
-            await _rollback(scene, first, newer=genuine),
+            await _rollback(scene, first, running=replaced, ordered=genuine),
             await _freeze(scene, hidden),
         )
         running = {names[row.node_id]: row.version for row in await hub.operator.running()}
@@ -105,11 +108,18 @@ async def _stranger(scene: Scene, version: str) -> Attack:
     return Attack("a bundle signed by an unknown key", SignatureError, await scene.order(version))
 
 
-async def _rollback(scene: Scene, version: str, *, newer: str) -> Attack:
-    """The victim runs ``newer``; then the hub orders it back."""
-    await _publish(scene, newer, signers=OWNERS, policy=scene.place.policy())
-    await scene.order(newer)
-    return Attack("an older release offered again", RollbackError, await scene.order(version))
+async def _rollback(scene: Scene, older: str, *, running: str, ordered: str) -> Attack:
+    """The victim runs ``running``; then an order of ``ordered`` names ``older`` when it arrives.
+
+    The hub itself starts no rollout that goes back. Undisturbed, the victim then follows the same order.
+    """
+    for version in (running, ordered):
+        await _publish(scene, version, signers=OWNERS, policy=scene.place.policy())
+    await scene.order(running)
+    with scene.mirror.tampering(lambda path, data: _naming(older, data) if path.endswith(POLL_PATH) else data):
+        answer = await scene.order(ordered)
+    await scene.order(ordered)
+    return Attack("an older release offered again", RollbackError, answer)
 
 
 async def _freeze(scene: Scene, version: str) -> Attack:
@@ -146,6 +156,16 @@ def later(version: str, steps: int) -> str:
 def with_version(contract: str, version: str) -> str:
     """The contract's text with another version."""
     return re.sub(r"^version\s*=\s*[\"'][^\"']*[\"']", f'version = "{version}"', contract, count=1, flags=re.MULTILINE)
+
+
+def _naming(version: str, answer: bytes) -> bytes:
+    """The answer to a poll with every order changed to name this version."""
+    response = msgspec.json.decode(answer, type=PollResponse)
+    desired = tuple(
+        msgspec.structs.replace(order, version=version, target_path=target_path(order.model, version))
+        for order in response.desired
+    )
+    return dumps(msgspec.structs.replace(response, desired=desired))
 
 
 def _flipped(data: bytes) -> bytes:

@@ -197,7 +197,7 @@ def test_late_comers_and_lost_outcomes(tmp_path: Path) -> None:
         await publish(hub, tmp_path, "1.0.0")
         async with hub.client("operator") as operator:
             rollout = await operator.start_rollout("digits", "1.0.0", profile=PROFILE)
-            assert (rollout.done, rollout.nodes) == (True, ())
+            assert (rollout.done, rollout.nodes) == (False, ())
             late = await enrolled(hub)
             assert len((await late.poll()).desired) == 1
             assert (await operator.rollout_status(rollout.rollout_id)).counts == {"pending": 1}
@@ -208,6 +208,50 @@ def test_late_comers_and_lost_outcomes(tmp_path: Path) -> None:
             late.slots = ()
             await late.poll()
             assert await operator.running() == ()
+
+    with_hub(tmp_path, run)
+
+
+@pytest.mark.parametrize(
+    ("result", "refusal"),
+    [
+        pytest.param(None, "ConflictError", id="ordered-and-not-heard-of"),
+        pytest.param(UpdateResult.ACTIVATED, "ConflictError", id="activated"),
+        pytest.param(UpdateResult.REFUSED, None, id="refused-by-the-node"),
+    ],
+)
+def test_no_rollout_goes_back(tmp_path: Path, result: UpdateResult | None, refusal: str | None) -> None:
+    """The node would refuse, and one that enrols later would not: the fleet would be split."""
+
+    async def run(hub: RunningHub) -> None:
+        await publish(hub, tmp_path, "1.9.0", "1.10.0")
+        node = await enrolled(hub, {"site": "north"})
+        async with hub.client("operator") as operator:
+            newer = await operator.start_rollout("digits", "1.10.0")
+            if result is not None:
+                await node.poll(outcome(newer.rollout_id, result, version="1.10.0"))
+            await operator.start_rollout("digits", "1.9.0", labels={"site": "south"})  # no node that had more
+            if refusal is None:
+                assert (await operator.start_rollout("digits", "1.9.0")).counts == {"pending": 1}
+                return
+            with pytest.raises(RemoteError, match=r"expected version 1\.10\.0 or newer") as caught:
+                await operator.start_rollout("digits", "1.9.0")
+            assert caught.value.name == refusal
+            assert "under a higher version" in caught.value.advice
+            assert (await operator.start_rollout("digits", "1.10.0")).version == "1.10.0"
+
+    with_hub(tmp_path, run)
+
+
+def test_rollout_to_a_profile_that_the_release_lacks_is_refused(tmp_path: Path) -> None:
+    async def run(hub: RunningHub) -> None:
+        await publish(hub, tmp_path, "1.0.0")
+        async with hub.client("operator") as operator:
+            with pytest.raises(RemoteError, match=r"no variant of digits 1\.0\.0 named 'opnvino'") as caught:
+                await operator.start_rollout("digits", "1.0.0", profile="opnvino")
+            assert caught.value.name == "NotFoundError"
+            assert PROFILE in caught.value.advice
+            assert await operator.list_rollouts() == ()
 
     with_hub(tmp_path, run)
 

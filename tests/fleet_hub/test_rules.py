@@ -72,6 +72,10 @@ def test_finished_rollouts_stay_finished(state: NodeState, results: list[UpdateR
     assert done == sorted(done)
 
 
+def test_a_rollout_without_nodes_is_not_done() -> None:
+    assert not rollout.is_done([])
+
+
 @pytest.mark.parametrize(
     ("token", "message"),
     [
