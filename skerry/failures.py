@@ -10,6 +10,12 @@ import click
 from edge_bundle.errors import SkerryError
 from skerry.exit_codes import ExitCode, exit_code_of
 
+_EXTRAS = {
+    "alembic": "hub", "sqlalchemy": "hub",
+    "jinja2": "compiler", "matplotlib": "compiler", "numpy": "compiler", "onnx": "compiler", "onnxruntime": "compiler",
+}  # fmt: skip
+"""Which extra brings a package that the bare install, the agent's, leaves out."""
+
 
 def report(error: Exception, *, verbose: bool) -> ExitCode:
     """Write an error to stderr and return the exit code it stands for."""
@@ -30,6 +36,9 @@ def _describe(error: Exception) -> tuple[str, str, ExitCode]:
         context = getattr(error, "ctx", None)
         advice = f"see '{context.command_path} --help'" if context is not None else ""
         return error.format_message(), advice, ExitCode.USAGE
+    if isinstance(error, ModuleNotFoundError) and (extra := _extra_with(error)):
+        sentence = f"this needs {error.name}, which is not installed"
+        return sentence, f"pip install 'skerry[{extra}]'", ExitCode.UNAVAILABLE
     code = exit_code_of(error)
     if isinstance(error, SkerryError):
         return f"{error} [{error.name}]", error.advice, code
@@ -38,3 +47,7 @@ def _describe(error: Exception) -> tuple[str, str, ExitCode]:
         return f"{where}{error.strerror or error or type(error).__name__}", "", code
     advice = "this is a fault of Skerry itself; run again with --verbose and report the trace"
     return f"{type(error).__name__}: {error}", advice, code
+
+
+def _extra_with(error: ModuleNotFoundError) -> str | None:
+    return _EXTRAS.get((error.name or "").partition(".")[0])

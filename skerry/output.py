@@ -45,23 +45,26 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     """A plain table; columns whose name ends in ``#`` are aligned to the right."""
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
-    result = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
+    # Text, not str: labels, details and advice may hold square brackets, which are markup in a str.
+    result = Table(title=Text(title) if title else None, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
     for column in columns:
         result.add_column(column.rstrip("#"), justify="right" if column.endswith("#") else "left", overflow="fold")
     for row in rows:
-        result.add_row(*("" if cell is None else str(cell) for cell in row))
+        result.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
     return result
 
 
 def facts(title: str, values: Mapping[str, object]) -> RenderableType:
     """Two columns, names and values; nested mappings become dotted names."""
     from rich.table import Table
+    from rich.text import Text
 
     result = Table.grid(padding=(0, 2))
-    result.title, result.title_justify, result.title_style = title or None, "left", "bold"
+    result.title, result.title_justify, result.title_style = Text(title) if title else None, "left", "bold"
     for name, value in _flatten("", values):
-        result.add_row(f"  {name}", "" if value is None else str(value))
+        result.add_row(f"  {name}", Text("" if value is None else str(value)))
     return result
 
 

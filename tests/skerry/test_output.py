@@ -1,0 +1,37 @@
+"""What people read: text that looks like markup stays text, a missing extra is named."""
+
+from __future__ import annotations
+
+import pytest
+from rich.console import Console
+
+from skerry.exit_codes import ExitCode
+from skerry.failures import report
+from skerry.output import facts, table
+
+HOSTILE = "pip install 'skerry[hub]' [red]x[/red] [/]"
+
+
+@pytest.mark.parametrize("rendered", [
+    pytest.param(table(HOSTILE, ("a",), [("x",)]), id="title"),
+    pytest.param(table("", ("a",), [(HOSTILE,)]), id="cell"),
+    pytest.param(facts("", {"a": HOSTILE}), id="fact"),
+])  # fmt: skip
+def test_square_brackets_stay(rendered: object) -> None:
+    console = Console(width=100)
+    with console.capture() as capture:
+        console.print(rendered)
+    assert HOSTILE in capture.get()
+
+
+@pytest.mark.parametrize(
+    ("module", "code", "said"),
+    [
+        pytest.param("onnx.helper", ExitCode.UNAVAILABLE, "pip install 'skerry[compiler]'", id="compiler"),
+        pytest.param("sqlalchemy", ExitCode.UNAVAILABLE, "pip install 'skerry[hub]'", id="hub"),
+        pytest.param("compiler.gone", ExitCode.INTERNAL, "a fault of Skerry itself", id="our own"),
+    ],
+)
+def test_missing_module(module: str, code: ExitCode, said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert report(ModuleNotFoundError(f"No module named {module!r}", name=module), verbose=False) == code
+    assert said in capsys.readouterr().err
