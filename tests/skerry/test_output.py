@@ -13,7 +13,7 @@ HOSTILE = "pip install 'skerry[hub]' [red]x[/red] [/]"
 
 
 @pytest.mark.parametrize("rendered", [
-    pytest.param(table(HOSTILE, ("a",), [("x",)]), id="title"),
+    pytest.param(table(HOSTILE, ("a",), [("x" * 60,)]), id="title"),
     pytest.param(table("", ("a",), [(HOSTILE,)]), id="cell"),
     pytest.param(facts("", {"a": HOSTILE}), id="fact"),
 ])  # fmt: skip
