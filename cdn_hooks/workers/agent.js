@@ -28,10 +28,10 @@ export class Agent {
     return response;
   }
 
-  /** Answers of other models on the same agent say nothing about this one. */
+  /** Answers that name no variant, such as a refusal of the server's own, say nothing. */
   note(headers) {
     const variant = headers.get("Skerry-Variant");
-    if (variant === null || !headers.get("Skerry-Release")?.startsWith(`${this.settings.model}/`)) return;
+    if (variant === null) return;
     this.changed = variant !== this.settings.variant_digest;
     this.seenAt = this.now();
   }

@@ -6,6 +6,10 @@ import { malformed, Refusal } from "./problem.js";
 const LENGTH_HEADER = "Inference-Header-Content-Length";
 const CONTENT_TYPES = new Set(["application/json", "application/octet-stream"]);
 
+const READING = ["GET", "HEAD"];
+const SERVER_PATHS = new Set(["/v2", "/v2/health/live", "/v2/health/ready"]);
+const MODEL_PATH = /^\/v2\/models\/(?<model>[\w.-]+)(?:\/versions\/[\w.+-]+)?(?<verb>\/ready|\/infer)?$/;
+
 /** Bodies above this are forwarded unread, whatever the contract allows: a Workers isolate has 128 MB of memory. */
 export const MAX_INSPECTED_BYTES = 32 * 1024 * 1024;
 
@@ -15,23 +19,37 @@ export function isInference(path, settings) {
   return path === `${model}/infer` || path === `${model}/versions/${settings.version}/infer`;
 }
 
-export function checkMethod(request) {
-  if (request.method === "POST") return;
-  const detail = `${request.method}: Method Not Allowed`;
-  throw new Refusal(405, "HTTPMethodNotAllowed", detail, { headers: { Allow: "POST" } });
+/**
+ * The methods of a path that the public may ask for: health and metadata of the protocol, and inference, of this model
+ * alone. Undefined for everything else: the agent's metrics, statistics and other models are its owner's.
+ */
+function publicMethods(path, settings) {
+  if (SERVER_PATHS.has(path)) return READING;
+  const { model, verb } = MODEL_PATH.exec(path)?.groups ?? {};
+  if (model !== settings.model) return undefined;
+  return verb === "/infer" ? ["POST"] : READING;
+}
+
+/** Refuses a path that is not public, and a method that its path does not take, as the agent words it. */
+export function checkTarget({ method }, path, settings) {
+  const methods = publicMethods(path, settings);
+  if (methods === undefined) throw new Refusal(404, "HTTPNotFound", `${method} ${path}: Not Found`);
+  if (methods.includes(method)) return;
+  const headers = { Allow: methods.join(",") };
+  throw new Refusal(405, "HTTPMethodNotAllowed", `${method} ${path}: Method Not Allowed`, { headers });
 }
 
 /** The two media types of the protocol, or none said (Triton's client says none); no content coding. */
 export function checkMediaType(request) {
   const coding = request.headers.get("Content-Encoding") ?? "identity";
-  if (coding.toLowerCase() !== "identity") throw unsupported("Content-Encoding", "an uncompressed body", coding);
+  if (coding.toLowerCase() !== "identity") throw unsupported("Content-Encoding", "an uncompressed body", coding, "send the body as it is");
   const type = request.headers.get("Content-Type");
   if (type === null || CONTENT_TYPES.has(type.split(";")[0].trim().toLowerCase())) return;
-  throw unsupported("Content-Type", [...CONTENT_TYPES].join(" or "), type);
+  throw unsupported("Content-Type", [...CONTENT_TYPES].join(" or "), type, "send the header `Content-Type: application/json`");
 }
 
-function unsupported(what, expected, got) {
-  return new Refusal(415, "MediaTypeError", `${what}: expected ${expected}, got '${got}'`);
+function unsupported(what, expected, got, advice) {
+  return new Refusal(415, "MediaTypeError", `${what}: expected ${expected}, got '${got}'`, { advice });
 }
 
 /** The declared length, refused by the number alone when it is too large; undefined for a chunked body. */

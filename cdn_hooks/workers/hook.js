@@ -3,7 +3,7 @@
 import { Agent } from "./agent.js";
 import { entryRequest, entryResponse, freshMs, isReadable, repeatResponse, unfit } from "./answers.js";
 import { cacheKey } from "./cache_key.js";
-import { checkLength, checkMediaType, checkMethod, headLength, isInference, isInspectable, readBody } from "./guard.js";
+import { checkLength, checkMediaType, checkTarget, headLength, isInference, isInspectable, readBody } from "./guard.js";
 import { parseRequest } from "./oip.js";
 import { problemResponse, Refusal, Undecided } from "./problem.js";
 
@@ -12,7 +12,9 @@ export function createHook(settings, ports) {
   const agent = new Agent(settings, ports);
   return async (request) => {
     try {
-      if (!isInference(new URL(request.url).pathname, settings)) return await agent.forward(request);
+      const { pathname } = new URL(request.url);
+      checkTarget(request, pathname, settings);
+      if (!isInference(pathname, settings)) return await agent.forward(request);
       if (agent.changed) return bypass(await agent.forward(request), "other-variant");
       return await infer(request, settings, ports, agent);
     } catch (error) {
@@ -23,7 +25,6 @@ export function createHook(settings, ports) {
 }
 
 async function infer(request, settings, ports, agent) {
-  checkMethod(request);
   checkMediaType(request);
   const length = checkLength(request, settings);
   if (!isInspectable(length, settings)) return bypass(await agent.forward(request), "large-body");

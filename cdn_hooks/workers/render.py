@@ -20,7 +20,11 @@ MODULES = (
     "agent.js",
     "problem.js",
 )
-"""Modules of the worker, the entry first. ``config.js`` is generated beside them."""
+"""Modules of the worker, the entry first. The settings are generated beside them."""
+
+SETTINGS_FILE = "config.js"
+SETTINGS_PREFIX = b"export default "
+"""The settings are a module with one default export, in canonical JSON."""
 
 CACHE_MODULE = "memory_cache.js"
 """The cache service that workerd needs; Cloudflare has its own."""
@@ -35,7 +39,7 @@ def render_workers(settings: HookSettings) -> dict[str, bytes]:
     """Every file of the built hook, by name."""
     package = resources.files(__package__)
     files = {name: (package / name).read_bytes() for name in (*MODULES, CACHE_MODULE)}
-    files["config.js"] = b"export default " + canonical.dumps(settings) + b";\n"
+    files[SETTINGS_FILE] = SETTINGS_PREFIX + canonical.dumps(settings) + b";\n"
     files["package.json"] = canonical.dumps({"private": True, "type": "module"}) + b"\n"
     files["config.capnp"] = _config_capnp(settings).encode()
     files["wrangler.toml"] = _wrangler_toml(settings).encode()
@@ -44,7 +48,7 @@ def render_workers(settings: HookSettings) -> dict[str, bytes]:
 
 
 def _config_capnp(settings: HookSettings) -> str:
-    modules = ",\n".join(f'    (name = "{name}", esModule = embed "{name}")' for name in (*MODULES, "config.js"))
+    modules = ",\n".join(f'    (name = "{name}", esModule = embed "{name}")' for name in (*MODULES, SETTINGS_FILE))
     return f"""\
 # Runs this hook in workerd:  workerd serve config.capnp --socket-addr http=*:8787
 # The worker can reach the agent and its cache, and nothing else.
@@ -112,9 +116,12 @@ def _readme(settings: HookSettings) -> str:
 | answers repeats | {caching} |
 
 A module worker without dependencies. It turns away inference requests that break the contract, answers repeats from
-the Cache API, and forwards everything else unchanged to the agent. It answers only for this variant: build it again
-with each release. While the agent serves another variant, the hook keeps nothing and only forwards; it finds out from
-the agent's answers, within {settings.recheck_ms / 1000:g} s even if it has nothing but wrong requests to forward.
+the Cache API, and forwards the rest unchanged to the agent: health and metadata of the Open Inference Protocol, of this
+model alone. Everything else (metrics, statistics, other models) is answered 404 and never reaches the agent.
+
+The hook answers only for this variant: build it again with each release. While the agent serves another variant, the
+hook keeps nothing and only forwards; it finds out from the agent's answers, within {settings.recheck_ms / 1000:g} s,
+even if it has nothing but wrong requests to forward.
 
     workerd serve config.capnp --socket-addr http=*:8787     # anywhere; caches in memory
     wrangler deploy                                          # Cloudflare Workers; caches in their CDN

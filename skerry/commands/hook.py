@@ -21,7 +21,8 @@ def hook() -> None:
 @click.option("--target", required=True, help="What the hook runs on: workers (Cloudflare Workers, workerd).")
 @click.option("--profile", required=True, help="Hardware profile of the variant that the agent behind it runs.")
 @click.option("--origin", required=True, metavar="URL", help="Base address of that agent.")
-@click.option("--out", type=FILE, required=True, help="Folder to write to.")
+@click.option("--out", type=FILE, required=True, help="Folder to write to: empty, or an earlier build.")
+@click.option("--force", is_flag=True, help="Write into --out though it holds other files.")
 @owner_options
 @json_option
 @verbose_option
@@ -32,6 +33,7 @@ def build(
     profile: str,
     origin: str,
     out: Path,
+    force: bool,
     owner_keys: tuple[Path, ...],
     threshold: int | None,
     as_json: bool,
@@ -43,7 +45,7 @@ def build(
 
     with Layout.open(bundle) as layout:
         release = walk_source(layout.index, layout, trust_policy(owner_keys, threshold), profile)
-    built = build_hook(release, target=target, profile=profile, origin=origin, out_dir=out)
+    built = build_hook(release, target=target, profile=profile, origin=origin, out_dir=out, force=force)
     settings = built.settings
     value = {
         "target": built.target,

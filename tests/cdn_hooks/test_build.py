@@ -15,7 +15,7 @@ from cdn_hooks.targets import TARGETS
 from cdn_hooks.workers.render import MODULES
 from edge_bundle.contract import CachePolicy, Contract, Privacy, Reuse
 from edge_bundle.contract_file import parse_contract
-from edge_bundle.errors import InvalidInputError
+from edge_bundle.errors import ConflictError, InvalidInputError
 from edge_bundle.manifest import NumericClass
 from edge_bundle.walk import VerifiedRelease
 from tests.cdn_hooks.releases import PROFILE, make_release
@@ -43,9 +43,9 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> VerifiedRelease:
     return make_release(tmp_path_factory.mktemp("bundle") / "layout", CONTRACT, b"an artifact that is never run")
 
 
-def _build(release: VerifiedRelease, out: Path, **changes: str) -> dict[str, bytes]:
+def _build(release: VerifiedRelease, out: Path, *, force: bool = False, **changes: str) -> dict[str, bytes]:
     arguments = {"target": "workers", "profile": PROFILE, "origin": ORIGIN} | changes
-    built = build_hook(release, out_dir=out, **arguments)  # type: ignore[arg-type]
+    built = build_hook(release, out_dir=out, force=force, **arguments)  # type: ignore[arg-type]
     return {name: (out / name).read_bytes() for name in built.files}
 
 
@@ -74,9 +74,39 @@ def test_every_import_is_among_the_files(release: VerifiedRelease, tmp_path: Pat
             assert f'name = "{imported.removeprefix("./")}"' in files["config.capnp"].decode()
 
 
-def test_files_that_are_not_ours_stay(release: VerifiedRelease, tmp_path: Path) -> None:
+def test_an_earlier_build_is_replaced_and_other_files_beside_it_stay(release: VerifiedRelease, tmp_path: Path) -> None:
+    _build(release, tmp_path, origin="http://old.example")
     (tmp_path / "notes.txt").write_text("mine")
-    _build(release, tmp_path)
+    files = _build(release, tmp_path)
+    assert b"old.example" not in files["config.js"]
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        pytest.param("notes.txt", "mine", id="other-files"),
+        pytest.param("config.js", "module.exports = {}", id="a-config-of-something-else"),
+        pytest.param("config.js", 'export default {"schema": 1};\n', id="settings-of-no-hook"),
+        pytest.param("config.js/x", "mine", id="a-folder-of-that-name"),
+    ],
+)
+def test_a_folder_with_other_files_is_refused_unless_forced(
+    release: VerifiedRelease, tmp_path: Path, name: str, content: str
+) -> None:
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text(content)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(ConflictError) as caught:
+        _build(release, tmp_path)
+    assert "--force" in caught.value.advice
+    assert sorted(tmp_path.iterdir()) == before
+    assert (tmp_path / name).read_text() == content
+
+
+def test_force_writes_among_other_files(release: VerifiedRelease, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    assert "worker.js" in _build(release, tmp_path, force=True)
     assert (tmp_path / "notes.txt").read_text() == "mine"
 
 

@@ -58,18 +58,23 @@ def test_json_values_become_the_agents_bytes(tmp_path: Path, dtype: str, value: 
 @pytest.mark.parametrize(
     ("path", "want"),
     [
-        pytest.param("/v2?x=1#y", "/v2?x=1", id="plain"),
-        pytest.param("//evil.example/steal?x=1", "//evil.example/steal?x=1", id="reference-to-another-host"),
-        pytest.param("/\\evil.example/steal", "//evil.example/steal", id="backslash-as-slash"),
-        pytest.param("///evil.example", "///evil.example", id="three-slashes"),
-        pytest.param("/http://evil.example/", "/http://evil.example/", id="url-as-path"),
-        pytest.param("/@evil.example/", "/@evil.example/", id="credentials-as-path"),
-        pytest.param("/%2f/evil.example/../../x", "/x", id="dots-stay-at-the-agent"),
-        pytest.param("/v2/models/digits%2finfer", "/v2/models/digits%2finfer", id="escaped-slash"),
+        pytest.param("/v2?x=1#y", ["/v2?x=1"], id="plain"),
+        pytest.param("/v2?x=//evil.example", ["/v2?x=//evil.example"], id="host-in-the-query"),
+        pytest.param("/x/../v2", ["/v2"], id="dots-resolved-before-the-check"),
+        pytest.param("/v2/../metrics", [], id="dots-lead-out"),
+        pytest.param("/v2/%2e%2e/metrics", [], id="escaped-dots-lead-out"),
+        pytest.param("//evil.example/v2", [], id="reference-to-another-host"),
+        pytest.param("/\\evil.example/v2", [], id="backslash-as-slash"),
+        pytest.param("///evil.example/v2", [], id="three-slashes"),
+        pytest.param("/http://evil.example/v2", [], id="url-as-path"),
+        pytest.param("/@evil.example/v2", [], id="credentials-as-path"),
+        pytest.param("/v2/models%2fstats", [], id="escaped-slash"),
+        pytest.param("/v2%0d%0aX:y", [], id="escaped-line-end"),
     ],
 )
-def test_nothing_is_forwarded_to_another_host(tmp_path: Path, path: str, want: str) -> None:
-    assert run_node(tmp_path, {"urls": [f"https://hook.example{path}"]})["urls"] == [[sample_settings().origin + want]]
+def test_forwarded_is_what_is_public_and_to_the_agent_alone(tmp_path: Path, path: str, want: list[str]) -> None:
+    got = run_node(tmp_path, {"urls": [f"https://hook.example{path}"]})["urls"]
+    assert got == [[sample_settings().origin + target for target in want]]
 
 
 @pytest.mark.parametrize(

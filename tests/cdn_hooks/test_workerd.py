@@ -110,6 +110,8 @@ TOO_LARGE = b" " * (MAX_BODY_BYTES + 1)
         pytest.param(Ask(method="GET"), 405, id="method-get"),
         pytest.param(Ask(method="PUT", body=b"{}"), 405, id="method-put"),
         pytest.param(Ask(method="DELETE", path="/v2/models/digits/versions/1.0.0/infer"), 405, id="method-delete"),
+        pytest.param(Ask(path="/v2/models/digits", body=b"{}"), 405, id="method-post-to-metadata"),
+        pytest.param(Ask(method="DELETE", path="/v2/health/ready"), 405, id="method-delete-of-health"),
         pytest.param(_raw("{}", "text/plain"), 415, id="content-type-text"),
         pytest.param(_raw("{}", "text/html; charset=utf-8"), 415, id="content-type-html"),
         pytest.param(_raw("{}", Content_Encoding="gzip"), 415, id="content-coding"),
@@ -312,20 +314,40 @@ def test_steps_aside_while_the_agent_serves_another_variant(edge: Edge) -> None:
     assert edge.through(ask).cache_status.startswith("skerry-cdn; hit")
 
 
-def test_another_model_of_the_agent_does_not_turn_the_hook_off(edge: Edge) -> None:
-    variant = edge.release.variants[PROFILE]
-    ask = as_json(image_input())
-    edge.through(ask)
-    letters = served(variant, edge.agent.engine, variant_digest="sha256:" + "f" * 64)
+def test_another_model_of_the_agent_is_not_public(edge: Edge) -> None:
+    letters = served(edge.release.variants[PROFILE], edge.agent.engine)
     edge.agent.activate(dataclasses.replace(letters, name="letters"))
-    other = dataclasses.replace(ask, path="/v2/models/letters/infer")
-    assert edge.through(other).headers["skerry-release"] == "letters/1.0.0"
-    assert edge.through(ask).cache_status.startswith("skerry-cdn; hit")
+    ask = dataclasses.replace(as_json(image_input()), path="/v2/models/letters/infer")
+    assert edge.direct(ask).status == 200
+    before = edge.costs()
+    assert edge.through(ask).status == 404
+    assert edge.costs() == before
 
 
-def test_a_path_that_looks_like_a_host_reaches_the_agent_alone(shared_edge: Edge) -> None:
-    got = shared_edge.through(Ask(method="GET", path="//evil.example/v2", headers={"Authorization": "Bearer x"}))
-    assert (got.status, json.loads(got.body)["title"]) == (404, "HTTPNotFound")
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param("/metrics", id="metrics"),
+        pytest.param("/status", id="status"),
+        pytest.param("/healthz", id="health-of-no-protocol"),
+        pytest.param("/v2/models/stats", id="statistics"),
+        pytest.param("/v2/models/digits/stats", id="statistics-of-the-model"),
+        pytest.param("/v2/models/digits/versions/1.0.0/stats", id="statistics-of-the-version"),
+        pytest.param("/v2/models/none/ready", id="other-model"),
+        pytest.param("/v2/models/digits/infer/", id="slash-at-the-end"),
+        pytest.param("/v2/models/digits/versions/../../../../metrics", id="dots"),
+        pytest.param("/v2/models/%64igits", id="escaped"),
+        pytest.param("//evil.example/v2", id="looks-like-a-host"),
+        pytest.param("/elsewhere?x=1", id="unknown"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_what_is_not_public_costs_the_agent_nothing(shared_edge: Edge, method: str, path: str) -> None:
+    before = shared_edge.costs()
+    got = shared_edge.through(Ask(method=method, path=path, headers={"Authorization": "Bearer x"}, body=b"{}"))
+    problem = json.loads(got.body)
+    assert (got.status, problem["title"], problem["status"]) == (404, "HTTPNotFound", 404)
+    assert shared_edge.costs() == before
 
 
 def test_wrong_requests_alone_show_that_the_agent_changed(tmp_path: Path) -> None:
@@ -350,19 +372,23 @@ def test_wrong_requests_alone_show_that_the_agent_changed(tmp_path: Path) -> Non
     [
         pytest.param("/v2/health/ready", id="ready"),
         pytest.param("/v2", id="server"),
+        pytest.param("/v2/health/live", id="live"),
         pytest.param("/v2/models/digits", id="model"),
-        pytest.param("/v2/models/none", id="unknown-model"),
-        pytest.param("/elsewhere?x=1", id="unknown-path"),
+        pytest.param("/v2/models/digits/ready", id="model-ready"),
+        pytest.param("/v2/models/digits/versions/1.0.0", id="version"),
+        pytest.param("/v2/models/digits/versions/7.0.0/ready", id="unknown-version"),
     ],
 )
-def test_everything_else_passes_through(shared_edge: Edge, path: str) -> None:
+def test_health_and_metadata_pass_through(shared_edge: Edge, path: str) -> None:
     got, want = (send(port, Ask(method="GET", path=path)) for port in (shared_edge.hook.port, shared_edge.agent.port))
     assert (got.status, got.body, got.cache_status) == (want.status, want.body, "")
 
 
-def test_infer_of_other_models_and_versions_passes_through(shared_edge: Edge) -> None:
-    for path in ("/v2/models/other/infer", "/v2/models/digits/versions/2.0.0/infer"):
-        assert shared_edge.through(Ask(path=path, body=b"junk")).status == 404
+def test_infer_of_another_version_passes_through(shared_edge: Edge) -> None:
+    requests, _runs = shared_edge.costs()
+    got = shared_edge.through(Ask(path="/v2/models/digits/versions/2.0.0/infer", body=b"junk"))
+    assert (got.status, json.loads(got.body)["title"]) == (404, "NotFoundError")
+    assert shared_edge.costs()[0] == requests + 1
 
 
 def test_agent_gone_is_a_problem_not_a_crash(tmp_path: Path) -> None:

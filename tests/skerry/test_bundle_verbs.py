@@ -179,6 +179,16 @@ def test_hook_build(skerry: Skerry, compiled: Compiled, tmp_path: Path) -> None:
     assert refused.code == 3
 
 
+def test_hook_build_spares_a_folder_with_other_files(skerry: Skerry, compiled: Compiled, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    arguments = ["--profile", "cpu-int8", "--origin", "http://127.0.0.1:8600", "--out", tmp_path]
+    build = ["hook", "build", compiled.bundle, "--target", "workers", *arguments, *compiled.trusting]
+    refused = skerry(*build)
+    assert (refused.code, len(list(tmp_path.iterdir()))) == (3, 1)
+    assert "--force" in refused.err
+    assert skerry(*build, "--force").code == 0
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
