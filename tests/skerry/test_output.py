@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
+from edge_bundle.errors import UnavailableError
 from skerry.exit_codes import ExitCode
 from skerry.failures import report
 from skerry.output import facts, table
@@ -22,6 +23,11 @@ def test_square_brackets_stay(rendered: object) -> None:
     with console.capture() as capture:
         console.print(rendered)
     assert HOSTILE in capture.get()
+
+
+def test_an_error_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    report(UnavailableError(what="hub", detail="\x1b[2Jgone\nfine"), verbose=False)
+    assert capsys.readouterr().err == "skerry: error: hub is unavailable:  [2Jgone fine [UnavailableError]\n"
 
 
 @pytest.mark.parametrize(
