@@ -8,6 +8,7 @@ from typing import TypeVar
 from edge_agent.texts import carried
 from edge_bundle.errors import (
     ClockError,
+    DigestMismatchError,
     ExpiredMetadataError,
     RefusedError,
     RollbackError,
@@ -34,6 +35,19 @@ METADATA = (ExpiredMetadataError, RollbackError, UntrustedMetadataError)
 """Refusals of what the hub says today: reported as ``refused``, but looked at again at every poll. No blob is fetched
 before these are judged, so looking again costs a few kilobytes, and a hub that is mended heals its nodes."""
 
+DAMAGED_PAUSE_MS, MAX_DAMAGED_PAUSE_MS = 60_000, 6 * 3_600_000
+"""A copy that differs from its digest says nothing of the release, but fetching it costs a whole blob: it is tried
+again after a minute, then after twice as long each time, at last four times a day."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An order that is left alone: until ``again_ms`` (Unix milliseconds), or for good."""
+
+    order: DesiredRelease
+    pause_ms: int = 0
+    again_ms: int | None = None
+
 
 def result_of(error: SkerryError) -> UpdateResult:
     """How an error is reported."""
@@ -41,7 +55,7 @@ def result_of(error: SkerryError) -> UpdateResult:
 
 
 def is_final(error: SkerryError) -> bool:
-    """Whether the same order must not be tried again: verification, contract, engine and golden refusals."""
+    """Whether the same order is left alone at the next poll: verification, contract, engine and golden refusals."""
     if isinstance(error, METADATA):
         return False
     return isinstance(error, VerificationError) or not isinstance(error, TRANSIENT)
@@ -55,12 +69,15 @@ class OrderBook:
     """
 
     pending: list[UpdateOutcome] = field(default_factory=list)
-    _refused: dict[str, DesiredRelease] = field(default_factory=dict)
+    _refused: dict[str, Refusal] = field(default_factory=dict)
     _last: dict[str, UpdateOutcome] = field(default_factory=dict)
 
-    def is_due(self, order: DesiredRelease) -> bool:
-        """Whether to work on an order; one refused for good is left alone until the order changes."""
-        return self._refused.get(order.model) != order
+    def is_due(self, order: DesiredRelease, *, now_ms: int) -> bool:
+        """Whether to work on an order; a refused one is left alone until it changes or its pause is over."""
+        refusal = self._refused.get(order.model)
+        if refusal is None or refusal.order != order:
+            return True
+        return refusal.again_ms is not None and now_ms >= refusal.again_ms
 
     def activated(self, order: DesiredRelease, *, at_ms: int) -> None:
         """The ordered release serves."""
@@ -69,8 +86,16 @@ class OrderBook:
     def failed(self, order: DesiredRelease, error: SkerryError, *, at_ms: int) -> bool:
         """The order ended in an error; returns whether that is news (a fault that persists is told once)."""
         if is_final(error):
-            _remember(self._refused, order.model, order)
+            _remember(self._refused, order.model, self._refusal(order, error, at_ms))
         return self._report(_outcome(order, result_of(error), error=error, at_ms=at_ms))
+
+    def _refusal(self, order: DesiredRelease, error: SkerryError, at_ms: int) -> Refusal:
+        if not isinstance(error, DigestMismatchError):
+            return Refusal(order)
+        before = self._refused.get(order.model)
+        again = before is not None and before.order == order
+        pause_ms = min(2 * before.pause_ms, MAX_DAMAGED_PAUSE_MS) if before and again else DAMAGED_PAUSE_MS
+        return Refusal(order, pause_ms, at_ms + pause_ms)
 
     def delivered(self, outcomes: tuple[UpdateOutcome, ...]) -> None:
         """The hub has these now."""

@@ -86,7 +86,7 @@ class Poller:
         node_id = await self._enrol()
         response = await self._poll(node_id)
         for order in response.desired:
-            if self.orders.is_due(order):
+            if self.orders.is_due(order, now_ms=self._now_ms()):
                 await self._apply(node_id, order)
         if self.orders.pending:
             await self._poll(node_id)

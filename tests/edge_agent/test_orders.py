@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from edge_agent.orders import MAX_DETAIL_CHARS, MAX_PENDING, OrderBook, is_final, result_of
+from edge_agent.orders import (
+    DAMAGED_PAUSE_MS,
+    MAX_DAMAGED_PAUSE_MS,
+    MAX_DETAIL_CHARS,
+    MAX_PENDING,
+    OrderBook,
+    is_final,
+    result_of,
+)
 from edge_bundle.errors import (
     ClockError,
     DigestMismatchError,
@@ -60,8 +68,24 @@ def test_how_errors_are_taken(error: SkerryError, result: UpdateResult, final: b
     assert is_final(error) is final
     book = OrderBook()
     book.failed(order(), error, at_ms=1)
-    assert book.is_due(order()) is not final
-    assert book.is_due(order("r2"))
+    assert book.is_due(order(), now_ms=2) is not final
+    assert book.is_due(order("r2"), now_ms=2)
+
+
+def test_a_damaged_copy_is_fetched_again_ever_more_rarely() -> None:
+    book, now_ms, pauses = OrderBook(), 0, []
+    for _ in range(12):
+        book.failed(order(), WRONG, at_ms=now_ms)
+        pause_ms = DAMAGED_PAUSE_MS
+        while not book.is_due(order(), now_ms=now_ms + pause_ms):
+            assert not book.is_due(order(), now_ms=now_ms + pause_ms - 1)
+            pause_ms = min(2 * pause_ms, MAX_DAMAGED_PAUSE_MS)
+        pauses.append(pause_ms)
+        now_ms += pause_ms
+    assert pauses[:3] == [DAMAGED_PAUSE_MS, 2 * DAMAGED_PAUSE_MS, 4 * DAMAGED_PAUSE_MS]
+    assert pauses[-1] == MAX_DAMAGED_PAUSE_MS
+    book.failed(order(), SignatureError(subject="bundle", threshold=2, valid=1), at_ms=now_ms)
+    assert not book.is_due(order(), now_ms=now_ms + 2 * MAX_DAMAGED_PAUSE_MS)
 
 
 def test_a_fault_that_persists_is_told_once() -> None:
