@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -119,7 +120,7 @@ def test_force_writes_among_other_files(release: VerifiedRelease, tmp_path: Path
     ],
 )
 def test_wrong_options_are_named(
-    release: VerifiedRelease, tmp_path: Path, changes: dict[str, str], key: str, expected: str
+    release: VerifiedRelease, tmp_path: Path, changes: dict[str, Any], key: str, expected: str
 ) -> None:
     with pytest.raises(InvalidInputError) as caught:
         _build(release, tmp_path / "out", **changes)
