@@ -2,27 +2,45 @@
 
 from __future__ import annotations
 
+import io
 import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO, cast
 
 import click
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
-PIPE_WIDTH = 140
-"""Columns when the output is not a terminal: wide enough that digests and names are not folded."""
+PIPE_WIDTH = 100
+"""Columns when the output is not a terminal: enough for a whole digest and its name, and for a mail or a log."""
+
+
+class _Trimmed(io.TextIOBase):
+    """A stream on which no line ends in blanks: rich fills every cell of a table."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Pass on the text; rich writes whole lines."""
+        return self._stream.write(re.sub(r" +$", "", text, flags=re.MULTILINE))
+
+    def flush(self) -> None:
+        """Pass on."""
+        self._stream.flush()
 
 
 def console(*, stderr: bool = False) -> Console:
-    """A console on stdout (or stderr) that is plain and wide when it is not a terminal."""
+    """A console on stdout (or stderr), plain and ``PIPE_WIDTH`` wide when that is not a terminal."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else PIPE_WIDTH)
+    if stream.isatty():
+        return Console(stderr=stderr, highlight=False)
+    return Console(file=cast("TextIO", _Trimmed(stream)), highlight=False, width=PIPE_WIDTH)
 
 
 def emit(value: object, *, as_json: bool, render: Callable[[], RenderableType]) -> None:
@@ -48,7 +66,10 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     from rich.text import Text
 
     # Text, not str: labels, details and advice may hold square brackets, which are markup in a str.
-    result = Table(title=Text(title) if title else None, box=box.SIMPLE_HEAD, title_justify="left", title_style="bold")
+    result = Table(
+        title=Text(title) if title else None, title_justify="left", title_style="bold",
+        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True,
+    )  # fmt: skip
     for column in columns:
         result.add_column(column.rstrip("#"), justify="right" if column.endswith("#") else "left", overflow="fold")
     for row in rows:
@@ -62,6 +83,8 @@ def facts(title: str, values: Mapping[str, object]) -> RenderableType:
     from rich.text import Text
 
     result = Table.grid(padding=(0, 2))
+    result.add_column(no_wrap=True)
+    result.add_column(overflow="fold")
     result.title, result.title_justify, result.title_style = Text(title) if title else None, "left", "bold"
     for name, value in _flatten("", values):
         result.add_row(f"  {name}", Text("" if value is None else str(value)))

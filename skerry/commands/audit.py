@@ -65,7 +65,7 @@ def _table(events: tuple[AuditRow, ...]) -> RenderableType:
     return table(
         title,
         columns,
-        [(e.seq, _when(e.at_ms), e.actor, e.action, e.subject, shorten_digests(e.detail)) for e in events],
+        [(e.seq, _when(e.at_ms), e.actor, e.action, *map(shorten_digests, (e.subject, e.detail))) for e in events],
     )
 
 

@@ -72,10 +72,10 @@ def _variant_table(variants: Iterable[VariantDescription]) -> RenderableType:
         accuracy = f"{proof.accuracy.value:.2%}" if proof else ""
         latency = f"{proof.latency.p50_us:.1f}" if proof else ""
         rows.append((
-            manifest.profile, manifest.runtime, manifest.precision.value, manifest.numeric_class.value, accuracy,
-            latency, f"{variant.download_bytes / 1000:.1f}", short(variant.variant_digest),
+            manifest.profile, f"{manifest.runtime} {manifest.precision.value}", manifest.numeric_class.value,
+            accuracy, latency, f"{variant.download_bytes / 1000:.1f}", short(variant.variant_digest),
         ))  # fmt: skip
-    columns = ("profile", "runtime", "precision", "numeric class", "accuracy#", "p50 us#", "download kB#", "digest")
+    columns = ("profile", "runs on", "numeric class", "accuracy#", "p50 us#", "kB#", "digest")
     return table("variants", columns, rows)
 
 

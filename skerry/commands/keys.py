@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from skerry.output import emit, table
+from skerry.output import emit, facts
 from skerry.verb import json_option, verbose_option
 
 if TYPE_CHECKING:
@@ -55,4 +55,6 @@ def show(files: tuple[Path, ...], as_json: bool) -> None:
 
 
 def _key_table(rows: list[dict[str, str]]) -> RenderableType:
-    return table("", ("name", "key id", "public key"), [(r["name"], r["keyid"], r["public_key"]) for r in rows])
+    from rich.console import Group
+
+    return Group(*(facts(row["name"], {"key id": row["keyid"], "public key": row["public_key"]}) for row in rows))

@@ -60,12 +60,9 @@ def token(
 
 
 def _node_table(rows: Sequence[NodeRow]) -> RenderableType:
-    columns = ("node", "name", "profile", "labels", "last seen", "agent", "key id")
+    columns = ("node", "profile", "labels", "last seen", "agent")
     return table(
         "",
         columns,
-        [
-            (r.node_id, r.name, r.profile, pairs(r.labels), ago(r.last_seen_ms), r.agent_version, r.keyid[:12])
-            for r in rows
-        ],
+        [(r.node_id, r.profile, pairs(r.labels), ago(r.last_seen_ms), r.agent_version) for r in rows],
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from skerry.options import FILE, PUBLISHER, VIEWER, hub_options, open_hub, signing_keys, signing_option
-from skerry.output import ago, emit, short, table
+from skerry.output import ago, emit, facts, short, table
 from skerry.progress import progress_bars
 from skerry.verb import json_option, verbose_option
 
@@ -52,7 +52,7 @@ def publish(
             return row
 
     row = asyncio.run(send())
-    emit(row, as_json=as_json, render=lambda: _release_table([row]))
+    emit(row, as_json=as_json, render=lambda: _with_next(row))
 
 
 @release.command(name="list")
@@ -88,18 +88,24 @@ def show(model: str, version: str, hub_url: str, token_file: Path | None, as_jso
 
 
 def _release_table(rows: Sequence[ReleaseRow]) -> RenderableType:
-    columns = ("release", "bundle", "variants", "team", "published", "by")
+    columns = ("release", "bundle", "variants#", "team", "published", "by")
     return table(
         "",
         columns,
         [
             (
-                f"{r.model} {r.version}", short(r.bundle_digest), " ".join(v.profile for v in r.variants), r.team_role,
+                f"{r.model} {r.version}", short(r.bundle_digest), len(r.variants), r.team_role,
                 ago(r.admitted_at_ms), r.admitted_by,
             )
             for r in rows
         ],
     )  # fmt: skip
+
+
+def _with_next(row: ReleaseRow) -> RenderableType:
+    from rich.console import Group
+
+    return Group(_release_table([row]), facts("", {"next": f"skerry rollout start {row.model} {row.version}"}))
 
 
 def _variant_table(row: ReleaseRow) -> RenderableType:

@@ -11,7 +11,7 @@ import click
 
 from skerry.exit_codes import ExitCode
 from skerry.options import OPERATOR, VIEWER, hub_options, labels_option, open_hub
-from skerry.output import ago, emit, pairs, table
+from skerry.output import ago, emit, facts, pairs, table
 from skerry.verb import json_option, verbose_option
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def start(
             return await hub.start_rollout(model, version, labels=labels, profile=profile)
 
     row = asyncio.run(ask())
-    emit(row, as_json=as_json, render=lambda: rollout_table([row]))
+    emit(row, as_json=as_json, render=lambda: _with_next(row))
 
 
 @rollout.command()
@@ -79,22 +79,33 @@ def status(
 
 def rollout_table(rows: Sequence[RolloutRow]) -> RenderableType:
     """One line per rollout."""
-    columns = ("rollout", "release", "selects", "nodes", "done", "started", "by")
+    columns = ("rollout", "release", "selects", "nodes", "started", "by")
     return table(
         "",
         columns,
         [
             (
                 r.rollout_id, f"{r.model} {r.version}", " ".join([pairs(r.labels), r.profile or ""]).strip() or "all",
-                pairs({state: str(n) for state, n in sorted(r.counts.items())}), "yes" if r.done else "no",
-                ago(r.started_at_ms), r.started_by,
+                _counts(r), ago(r.started_at_ms), r.started_by,
             )
             for r in rows
         ],
     )  # fmt: skip
 
 
+def _counts(row: RolloutRow) -> str:
+    """How many nodes are in which state: "done" alone would hide refusals, and rollouts that reach nobody."""
+    return ", ".join(f"{count} {state}" for state, count in sorted(row.counts.items())) or "0"
+
+
+def _with_next(row: RolloutRow) -> RenderableType:
+    from rich.console import Group
+
+    nobody = {} if row.nodes else {"note": "no enrolled node matches; nodes that enrol later will get it"}
+    return Group(rollout_table([row]), facts("", {**nobody, "next": f"skerry rollout status {row.rollout_id}"}))
+
+
 def _node_table(row: RolloutRow) -> RenderableType:
-    title = f"{row.rollout_id}: {row.model} {row.version}, {'done' if row.done else 'under way'}"
+    title = f"{row.rollout_id}: {row.model} {row.version}, nodes: {_counts(row)}"
     columns = ("node", "state", "error", "detail", "changed")
     return table(title, columns, [(n.node_id, n.state, n.error, n.detail, ago(n.changed_at_ms)) for n in row.nodes])

@@ -35,15 +35,15 @@ def running(hub_url: str, token_file: Path | None, as_json: bool) -> None:
 
 
 def running_table(rows: Sequence[RunningRow]) -> RenderableType:
-    """The answer to "what exactly is running where?"."""
-    columns = ("node", "release", "profile", "runtime", "variant", "bundle", "since", "rollout", "before")
+    """The answer to "what exactly is running where?"; the JSON has the bundle, the runtime and the version before."""
+    columns = ("node", "release", "profile", "variant", "since", "rollout")
     return table(
         "",
         columns,
         [
             (
-                r.node_id, f"{r.model} {r.version}", r.profile, r.runtime, short(r.variant_digest),
-                short(r.bundle_digest), ago(r.since_ms), r.rollout_id, r.previous_version,
+                r.node_id, f"{r.model} {r.version}", r.profile, short(r.variant_digest), ago(r.since_ms),
+                r.rollout_id,
             )
             for r in rows
         ],

@@ -35,20 +35,23 @@ def telemetry(hub_url: str, token_file: Path | None, as_json: bool) -> None:
 
 
 def telemetry_table(rows: Sequence[TelemetryRow]) -> RenderableType:
-    """One line per node and variant: sums since the first batch, latencies within 1 %."""
-    columns = ("node", "release", "requests#", "hits#", "misses#", "rejected#", "failed#", "p50 us#", "p99 us#", "last")
+    """One line per node and variant: sums since the first batch, latencies within 1 %.
+
+    Errors are requests that were rejected, and runs that failed; the JSON has each, and the misses.
+    """
+    columns = ("node", "release", "requests#", "hits#", "errors#", "p50/p99 us#", "last")
     return table(
         "",
         columns,
         [
             (
-                r.node_id, f"{r.model} {r.version}", r.requests, r.hits, r.misses, r.rejected, r.failed,
-                _microseconds(r.p50_us), _microseconds(r.p99_us), ago(r.last_ms),
+                r.node_id, f"{r.model} {r.version}", r.requests, r.hits, r.rejected + r.failed,
+                _latencies(r), ago(r.last_ms),
             )
             for r in rows
         ],
     )  # fmt: skip
 
 
-def _microseconds(value: float | None) -> str:
-    return "" if value is None else f"{value:.0f}"
+def _latencies(row: TelemetryRow) -> str:
+    return "" if row.p50_us is None or row.p99_us is None else f"{row.p50_us:.0f}/{row.p99_us:.0f}"

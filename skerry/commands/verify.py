@@ -49,6 +49,8 @@ def verify(
         "bundle_digest": release.bundle_digest,
         "signed_by": release.signed_by,
         "profiles": sorted(release.variants),
+        "made_from": release.provenance.digests,
+        "toolchain": release.provenance.run_details.builder.version,
     }
     emit(value | ({"recomputed": rows} if recompute else {}), as_json=as_json, render=lambda: facts("verified", value))
     if recompute and not as_json:

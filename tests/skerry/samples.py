@@ -17,6 +17,11 @@ class Done:
     err: str
 
 
+def is_tidy(text: str) -> bool:
+    """Whether what was printed fits in 100 columns, without blanks at line ends and without dots for what was cut."""
+    return all(len(line) <= 100 and line == line.rstrip() and "\u2026" not in line for line in text.splitlines())
+
+
 @dataclass(frozen=True)
 class Compiled:
     """A bundle that alice and bob signed, and their keys."""

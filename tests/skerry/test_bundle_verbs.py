@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from edge_bundle.canonical import dumps
-from tests.skerry.samples import EXAMPLE, Compiled, Done
+from edge_bundle.digest import sha256_digest
+from tests.skerry.samples import EXAMPLE, Compiled, Done, is_tidy
 
 Skerry = Callable[..., Done]
 MODEL = EXAMPLE / "digits.onnx"
@@ -42,6 +43,7 @@ def test_compile_says_what_it_made(skerry: Skerry, compiled: Compiled, tmp_path:
     )
     assert done.code == 0, done.err
     assert "cpu-int8" in done.out
+    assert is_tidy(done.out)
     assert "prove cpu-int8" in done.err
     assert page.read_text().startswith("<!doctype html>")
     assert skerry("verify", tar, *compiled.trusting).code == 0
@@ -210,3 +212,13 @@ def test_json_is_one_canonical_line_and_tables_are_not_empty(
     assert machine.code == people.code == 0, machine.err + people.err
     assert machine.out == dumps(json.loads(machine.out)).decode() + "\n"
     assert len(people.out.splitlines()) > 3
+    assert is_tidy(people.out)
+
+
+def test_verify_shows_what_the_bundle_was_made_from(skerry: Skerry, compiled: Compiled) -> None:
+    found = json.loads(skerry("verify", compiled.bundle, *compiled.trusting, "--json").out)
+    assert found["made_from"].keys() >= {"model", "contract", "calibration", "evaluation"}
+    assert found["made_from"]["model"] == sha256_digest(MODEL.read_bytes())
+    assert "onnx" in found["toolchain"]
+    people = skerry("verify", compiled.bundle, *compiled.trusting).out
+    assert all(digest in people for digest in found["made_from"].values())

@@ -16,10 +16,11 @@ from typing import IO, TypeVar
 import pytest
 
 from edge_bundle.canonical import dumps
-from tests.skerry.samples import Compiled, Done
+from tests.skerry.samples import Compiled, Done, is_tidy
 
 Skerry = Callable[..., Done]
 WAIT_S = 30.0
+TABLES = (["release", "list"], ["rollout", "status"], ["nodes", "list"], ["running"], ["telemetry"], ["audit"])
 T = TypeVar("T")
 
 
@@ -86,6 +87,10 @@ def test_from_publish_to_running(skerry: Skerry, hub: RunningHub, compiled: Comp
     assert again.code in (3, 4), "a release is never changed"
     shown = skerry("release", "show", "digits", "1.0.0", *hub.options)
     assert "cpu-int8" in shown.out
+    assert "next  skerry rollout start digits 1.0.0" in published.out
+    typo = skerry("rollout", "start", "digits", "1.0.0", "--label", "site=typo", *hub.options)
+    assert "no enrolled node matches; nodes that enrol later will get it" in typo.out
+    assert "next  skerry rollout status digits-1" in typo.out
 
     token = json.loads(skerry("nodes", "token", "--label", "site=lab", *hub.options, "--json").out)["token"]
     (tmp_path / "token").write_text(token)
@@ -114,20 +119,18 @@ serve = {{ port = {free_port()} }}
             return True if row["done"] and row["counts"] == {"activated": 1} else None
 
         wait_for(done)
-        assert "activated" in skerry("rollout", "status", rollout_id, *hub.options).out
+        assert "nodes: 1 activated" in skerry("rollout", "status", rollout_id, *hub.options).out
         assert rollout_id in skerry("rollout", "status", *hub.options).out
         running = json.loads(skerry("running", *hub.options, "--json").out)["running"]
         assert [(row["model"], row["version"], row["profile"]) for row in running] == [("digits", "1.0.0", "cpu-int8")]
         assert "digits 1.0.0" in skerry("running", *hub.options).out
+        assert all(is_tidy(skerry(*words, *hub.options).out) for words in TABLES)
         status = skerry("agent", "status", *config)
         assert "n1" in status.out
         assert skerry("telemetry", *hub.options).code == 0
         events = json.loads(skerry("audit", *hub.options, "--json").out)["events"]
         actions = [event["action"] for event in events]
-        assert [a for a in actions if a in ("rollout.start", "update.activated")] == [
-            "rollout.start",
-            "update.activated",
-        ]
+        assert actions[-2:] == ["rollout.start", "update.activated"]
         assert skerry("audit", "--noted", events[-1]["hash"], *hub.options).code == 0
         cut_off = skerry("audit", "--noted", "sha256:" + "0" * 64, *hub.options)
         assert (cut_off.code, "[DigestMismatchError]" in cut_off.err) == (4, True)
@@ -136,17 +139,7 @@ serve = {{ port = {free_port()} }}
         assert stop(child) == 0
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        pytest.param(["release", "list"], id="release list"),
-        pytest.param(["rollout", "status"], id="rollout status"),
-        pytest.param(["nodes", "list"], id="nodes list"),
-        pytest.param(["running"], id="running"),
-        pytest.param(["telemetry"], id="telemetry"),
-        pytest.param(["audit"], id="audit"),
-    ],
-)
+@pytest.mark.parametrize("arguments", [pytest.param(words, id=" ".join(words)) for words in TABLES])
 def test_json_is_one_canonical_line(skerry: Skerry, hub: RunningHub, arguments: list[str]) -> None:
     machine, people = skerry(*arguments, *hub.options, "--json"), skerry(*arguments, *hub.options)
     assert machine.code == people.code == 0, machine.err
