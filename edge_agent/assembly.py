@@ -19,7 +19,7 @@ from edge_agent.ports import Clock, Disk, HubPort
 from edge_agent.store import Store
 from edge_agent.telemetry.recorder import Recorder
 from edge_agent.texts import carried
-from edge_agent.trust import MAX_METADATA_BYTES, ReleaseTrust
+from edge_agent.trust import MAX_METADATA_BYTES, ROOT_ADVICE, ReleaseTrust, check_root
 from edge_agent.updater import Prover, Updater
 from edge_bundle.errors import InvalidInputError
 from edge_bundle.keys import PublicKey, TrustPolicy
@@ -112,8 +112,9 @@ def _trust(config: AgentConfig, ports: Ports) -> ReleaseTrust:
             file=config.trust.root,
             expected="the TUF root that the hub's owners handed out",
             got="no such file",
-            advice="copy root.json from the offline key ceremony and name it in trust.root",
+            advice=ROOT_ADVICE,
         )
+    check_root(root, file=config.trust.root)
     return ReleaseTrust(
         root=root,
         directory=config.state / "tuf",

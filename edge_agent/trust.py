@@ -15,10 +15,11 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from tuf.api import exceptions
-from tuf.api.metadata import TargetFile
+from tuf.api.metadata import Metadata, Root, TargetFile
 from tuf.ngclient import Updater, UpdaterConfig
 from tuf.ngclient.fetcher import FetcherInterface
 
@@ -29,6 +30,7 @@ from edge_bundle.errors import (
     DigestMismatchError,
     ExpiredMetadataError,
     FormatError,
+    InvalidInputError,
     LimitExceededError,
     RefusedError,
     RollbackError,
@@ -46,10 +48,37 @@ EARLIEST_SANE_S = 1_767_225_600.0
 MAX_METADATA_BYTES = 5_000_000
 """The largest metadata file; ngclient's own ``targets_max_length``."""
 
+ROOT_ADVICE = "copy root.json from the offline key ceremony and name it in trust.root"
+
 _BASE_URL = "skerry-hub:/"
 _CONFIG = UpdaterConfig(
     max_root_rotations=64, max_delegations=64, targets_max_length=MAX_METADATA_BYTES, prefix_targets_with_hash=False
 )
+
+
+def check_root(data: bytes, *, file: str) -> None:
+    """``InvalidInputError`` unless ``data`` is root metadata signed by the keys that it names (TUF, section 5.3.3).
+
+    Its expiry is left to each refresh: an old root may lead to a newer one.
+    """
+    nacl_key.register()
+    fault = _root_fault(data)
+    if fault:
+        raise InvalidInputError(
+            file=file, key="trust.root", expected="TUF root metadata", got=fault, advice=ROOT_ADVICE
+        )
+
+
+def _root_fault(data: bytes) -> str:
+    try:
+        metadata: Metadata[Any] = Metadata.from_bytes(data)
+        root = metadata.signed
+        if not isinstance(root, Root):
+            return f"metadata of type {root.type}"
+        root.verify_delegate(Root.type, metadata.signed_bytes, metadata.signatures)
+    except exceptions.RepositoryError as error:
+        return str(error)
+    return ""
 
 
 @dataclass(frozen=True)

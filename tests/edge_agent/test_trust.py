@@ -13,6 +13,7 @@ from edge_agent.ports import HubPort
 from edge_agent.trust import ReleaseTrust, TrustedTarget
 from edge_bundle.errors import (
     DigestMismatchError,
+    InvalidInputError,
     RefusedError,
     RollbackError,
     SkerryError,
@@ -22,7 +23,7 @@ from edge_bundle.errors import (
 from edge_bundle.messages import target_path
 from tests.sim.memory_hub import FakeClock, MemoryHub
 from tests.sim.memory_tuf import MemoryTuf
-from tests.sim.node import hub_with
+from tests.sim.node import hub_with, make_config, make_node
 from tests.sim.releases import MODEL, make_release
 
 PATH = target_path(MODEL, "1.0.0")
@@ -108,6 +109,28 @@ def test_what_was_verified_before_a_refusal_is_kept(bench: Bench) -> None:
         bench.locate()
     bench.hub.tuf.files = now
     assert bench.locate(target_path(MODEL, "2.0.0")).custom.version == "2.0.0"
+
+
+PIN = MemoryTuf(FakeClock())
+
+
+@pytest.mark.parametrize(
+    "pinned",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"\x00\xff" * 20, id="binary"),
+        pytest.param(b"kNM0ymHLkLF2wBOIBuYzeTNkRBEhiZIBwwLQU3y8gWQ=\n", id="public-key-of-an-owner"),
+        pytest.param(b"{}", id="other-json"),
+        pytest.param(PIN.files["timestamp.json"], id="timestamp"),
+        pytest.param(PIN.root.replace(b'"version":1', b'"version":2'), id="edited"),
+    ],
+)
+def test_a_pinned_file_that_is_no_root_stops_the_start(tmp_path: Path, pinned: bytes) -> None:
+    clock = FakeClock()
+    config = make_config(tmp_path, pinned)
+    with pytest.raises(InvalidInputError, match="root metadata") as caught:
+        make_node(config, hub_with(clock), clock)
+    assert (caught.value.file, caught.value.key) == (config.trust.root, "trust.root")
 
 
 @pytest.mark.parametrize(
