@@ -9,14 +9,17 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 import msgspec
+from sqlalchemy.exc import SQLAlchemyError
 
-from edge_bundle.errors import ConflictError
+from edge_bundle.errors import ConflictError, InvalidInputError
 from edge_bundle.keys import SigningKey
 from fleet_hub.config import CONFIG_FILE, HubConfig, load_config
 from fleet_hub.rules import roles
@@ -64,10 +67,16 @@ class InitResult:
 def init_hub(plan: InitPlan, clock: Callable[[], float]) -> InitResult:
     """Make both directories, ready for ``run_hub(load_config(result.config_file))``.
 
-    Raises ConflictError: one of the directories holds something. InvalidInputError: the teams cannot be delegated to.
+    Raises ConflictError: one of the directories holds something. InvalidInputError: the teams cannot be delegated to,
+    or one directory is inside the other. UnavailableError, OSError: the disk. After any of them nothing is left behind.
     """
-    for directory in (plan.hub_dir, plan.offline_dir):
-        _make_empty(directory)
+    _check_apart(plan.hub_dir, plan.offline_dir)
+    ceremony.check_teams(plan.teams)
+    with _made_empty(plan.hub_dir), _made_empty(plan.offline_dir):
+        return _set_up(plan, clock)
+
+
+def _set_up(plan: InitPlan, clock: Callable[[], float]) -> InitResult:
     online = SigningKey.generate()
     files = _hold_ceremony(plan, online, clock())
     config_file = plan.hub_dir / CONFIG_FILE
@@ -122,8 +131,36 @@ def _start_database(config: HubConfig, tokens: dict[str, str], clock: Callable[[
                 principal = Principal(role, Role(role), roles.hash_token(token))
                 added = writer.submit(partial(principals.add, principal=principal, now_ms=int(clock() * 1000)))
                 added.result()
+    except SQLAlchemyError as error:
+        raise database.trouble(error) from error
     finally:
         engine.dispose()
+
+
+def _check_apart(hub: Path, offline: Path) -> None:
+    """The root and targets keys must not come to lie on the hub, nor the hub among them."""
+    one, other = hub.resolve(), offline.resolve()
+    if one.is_relative_to(other) or other.is_relative_to(one):
+        raise InvalidInputError(
+            file=str(offline),
+            expected=f"a directory apart from the hub's, {hub}",
+            got="the same one, or one inside the other",
+            advice="the offline keys belong on another machine or a stick",
+        )
+
+
+@contextmanager
+def _made_empty(directory: Path) -> Iterator[None]:
+    """A new or empty directory, which is as it was before if the block fails."""
+    existed = directory.exists()
+    _make_empty(directory)
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(directory, ignore_errors=True)
+        if existed:
+            directory.mkdir(mode=0o700)
+        raise
 
 
 def _make_empty(directory: Path) -> None:

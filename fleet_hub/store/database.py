@@ -12,6 +12,9 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.exc import SQLAlchemyError
+
+from edge_bundle.errors import UnavailableError
 
 BUSY_TIMEOUT_MS = 10_000
 """How long a connection waits for another one's lock before it gives up."""
@@ -45,9 +48,21 @@ def open_engine(path: Path, *, begin: str = "BEGIN") -> Engine:
 
 
 def migrate(engine: Engine) -> None:
-    """Bring the schema to the newest migration; harmless when it is there already."""
-    with engine.begin() as connection:
-        command.upgrade(alembic_config(connection), "head")
+    """Bring the schema to the newest migration; harmless when it is there already.
+
+    Raises UnavailableError: the disk is full, or the database cannot be opened.
+    """
+    try:
+        with engine.begin() as connection:
+            command.upgrade(alembic_config(connection), "head")
+    except SQLAlchemyError as error:
+        raise trouble(error) from error
+
+
+def trouble(error: SQLAlchemyError) -> UnavailableError:
+    """What the database itself said, without the statement and the links that SQLAlchemy adds."""
+    cause = getattr(error, "orig", None) or error
+    return UnavailableError(what="the hub's database", detail=str(cause), advice="see that its disk has room and works")
 
 
 def alembic_config(connection: Connection) -> Config:

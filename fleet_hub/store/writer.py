@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from edge_bundle.errors import AlreadyClosedError, UnavailableError
+from fleet_hub.store import database
 
 T = TypeVar("T")
 
@@ -110,7 +111,7 @@ class Writer:
         except SQLAlchemyError as error:
             for job in batch:
                 if not job.future.done():
-                    job.future.set_exception(UnavailableError(what="the hub's database", detail=str(error)))
+                    job.future.set_exception(database.trouble(error))
             return
         self.commits += 1
         self.closures += len(done)

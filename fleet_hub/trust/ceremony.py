@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 from tuf.api.metadata import DelegatedRole, Delegations, Key, Root, Snapshot, Targets, Timestamp
 
+from edge_bundle.contract import ModelName
 from edge_bundle.errors import InvalidInputError
 from edge_bundle.keys import PublicKey, SigningKey
 from fleet_hub.trust import metadata
@@ -89,11 +91,30 @@ def _targets(ceremony: Ceremony) -> Targets:
 def _check(ceremony: Ceremony) -> None:
     _check_threshold("root", [key.public for key in ceremony.root.keys], ceremony.root.threshold)
     _check_threshold("targets", [key.public for key in ceremony.targets.keys], ceremony.targets.threshold)
-    names = [team.name for team in ceremony.teams]
-    for team in ceremony.teams:
+    check_teams(ceremony.teams)
+
+
+def check_teams(teams: Sequence[TeamRole]) -> None:
+    """Raise InvalidInputError for teams that could not be delegated to, or could never publish."""
+    names = [team.name for team in teams]
+    for team in teams:
+        _check_name(team.name)
         _check_threshold(team.name, team.keys, team.threshold)
         if team.name in TOP_LEVEL_ROLES or names.count(team.name) > 1:
             raise InvalidInputError(file="ceremony", key=team.name, expected="a role name not yet taken", got=team.name)
+
+
+def _check_name(name: str) -> None:
+    """The name stands in the paths of metadata and of the API."""
+    try:
+        msgspec.convert(name, ModelName)
+    except msgspec.ValidationError:
+        raise InvalidInputError(
+            file="ceremony",
+            key="team",
+            expected="a name of at most 63 lower case letters, digits, dots, dashes and underscores",
+            got=repr(name[:80]),
+        ) from None
 
 
 def _check_threshold(role: str, keys: Sequence[PublicKey], threshold: int) -> None:
