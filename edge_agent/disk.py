@@ -7,6 +7,7 @@ not necessarily ensure that the entry in the directory containing the file has a
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,6 +85,21 @@ class RealDisk:
         with _writing(path):
             self._before(f"remove {path.name}")
             path.unlink(missing_ok=True)
+
+    def fresh_folder(self, path: Path) -> None:
+        """Make a folder, empty and private, in place of one that is there; not durable."""
+        self.remove_folder(path)
+        with _writing(path):
+            self._make_parent(path)
+            self._before(f"create directory {path.name}")
+            path.mkdir(mode=DIRECTORY_MODE)
+
+    def remove_folder(self, path: Path) -> None:
+        """Remove a folder with all that is in it, if it exists."""
+        with _writing(path):
+            if path.exists():
+                self._before(f"remove directory {path.name}")
+                shutil.rmtree(path)
 
     def _move(self, source: Path, target: Path) -> None:
         self._before(f"rename {source.name} to {target.name}")

@@ -36,6 +36,12 @@ class Disk(Protocol):
     def remove(self, path: Path) -> None:
         """Remove a file if it exists."""
 
+    def fresh_folder(self, path: Path) -> None:
+        """Make a folder, empty and private to this user, in place of one that is there; not durable."""
+
+    def remove_folder(self, path: Path) -> None:
+        """Remove a folder with all that is in it, if it exists."""
+
 
 class HubPort(Protocol):
     """What an agent asks of its hub. Calls raise ``UnavailableError`` or ``RefusedError`` when they cannot succeed."""

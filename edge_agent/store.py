@@ -1,7 +1,7 @@
 """The agent's state directory: which file is where, and the slots that survive a restart.
 
     identity/node.seed, node.json             who this node is
-    tuf/                                      verified TUF metadata
+    tuf/                                      verified TUF metadata; tuf/scratch while it is refreshed
     blobs/sha256/<hex>                        verified blobs
     partial/<hex>                             downloads under way, not yet verified
     slots.json                                current, previous, staged and floor of each model

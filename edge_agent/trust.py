@@ -1,6 +1,6 @@
 """The second lock: TUF says what is current (TUF specification 1.0.34, section 5, by ``tuf.ngclient.Updater``).
 
-ngclient is run in a scratch directory seeded from our state, because it writes without fsync; every file that it then
+ngclient is run in a scratch folder seeded from our state, because it writes without fsync; every file that it then
 holds has been verified by it and is made durable through the ``Disk`` port, also when a later file is refused.
 """
 
@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import re
-import tempfile
 from collections.abc import Iterator
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -109,6 +109,7 @@ class ReleaseTrust:
     ) -> None:
         nacl_key.register()
         self._root, self._directory, self._disk = root, directory, disk
+        self._scratch = directory / "scratch"
         self._hub, self._clock, self._timeout_s = hub, clock, timeout_s
 
     async def locate(self, path: str) -> TrustedTarget:
@@ -123,6 +124,10 @@ class ReleaseTrust:
         info = await asyncio.to_thread(self._find, path, fetcher)
         return _trusted(path, info)
 
+    def clear(self) -> None:
+        """Remove what a process that died during ``locate`` left behind. Raises ``UnavailableError``."""
+        self._disk.remove_folder(self._scratch)
+
     def _check_clock(self) -> None:
         now = self._clock()
         if now < EARLIEST_SANE_S:
@@ -130,9 +135,7 @@ class ReleaseTrust:
             raise ClockError(expected="2026-01-01 or later", got=shown)
 
     def _find(self, path: str, fetcher: FetcherInterface) -> TargetFile | None:
-        with tempfile.TemporaryDirectory(prefix="skerry-tuf-") as name:
-            scratch = Path(name)
-            self._seed(scratch)
+        with self._seeded_scratch() as scratch:
             try:
                 updater = Updater(str(scratch), _BASE_URL, fetcher=fetcher, config=_CONFIG, bootstrap=self._root)
                 # ngclient offers no clock; this attribute is what its expiry checks compare with.
@@ -142,16 +145,26 @@ class ReleaseTrust:
                 return updater.get_targetinfo(path)
             except (exceptions.RepositoryError, exceptions.DownloadError) as error:
                 raise _translate(error) from error
+            except OSError as error:
+                detail = error.strerror or str(error)
+                raise UnavailableError(what=f"disk under {scratch}", detail=detail, advice="free space") from error
             finally:
                 self._keep(scratch)
+
+    @contextmanager
+    def _seeded_scratch(self) -> Iterator[Path]:
+        self._disk.fresh_folder(self._scratch)
+        try:
+            self._seed(self._scratch)
+            yield self._scratch
+        finally:
+            self.clear()
 
     def _seed(self, scratch: Path) -> None:
         for source in _metadata_files(self._directory):
             data = self._disk.read(source, max_bytes=MAX_METADATA_BYTES)
             if data is not None:
-                target = scratch / source.relative_to(self._directory)
-                target.parent.mkdir(exist_ok=True)
-                target.write_bytes(data)
+                self._disk.append(scratch / source.relative_to(self._directory), data)
 
     def _keep(self, scratch: Path) -> None:
         for source in _metadata_files(scratch):

@@ -77,6 +77,10 @@ class Updater:
 
     async def restore(self) -> None:
         """After a start: serve the newest release on disk that still verifies and proves itself, for every model."""
+        try:
+            self.trust.clear()
+        except SkerryError as error:
+            logger.warning("what a stopped update left stays: %s: %s", error.name, error)
         for model in self.store.models:
             await self._restore(model)
 

@@ -75,7 +75,7 @@ def restart(folder: Path, versions: tuple[str, ...]) -> dict[str, Any]:
     before = served_version(node)
     asyncio.run(node.poller.tick())
     after = served_version(node)
-    leftovers = [path.name for path in (folder / "state").rglob("*.tmp")]
+    leftovers = [path.name for pattern in ("*.tmp", "scratch") for path in (folder / "state").rglob(pattern)]
     return {"before": before, "after": after, "error": node.poller.last_error, "leftovers": leftovers}
 
 

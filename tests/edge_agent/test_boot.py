@@ -70,6 +70,14 @@ def test_the_current_release_comes_back(box: Box) -> None:
     close(box.node)
 
 
+def test_what_a_killed_refresh_left_is_removed_at_the_start(box: Box) -> None:
+    scratch = box.config.state / "tuf" / "scratch"
+    RealDisk().append(scratch / "root_history" / "1.root.json", b"half")
+    assert box.boot() == "2.0.0"
+    assert not scratch.exists()
+    close(box.node)
+
+
 def test_a_flipped_bit_on_disk_falls_back_to_previous_and_heals_with_the_next_poll(box: Box) -> None:
     box.damage("2.0.0")
     before = len(box.hub.transfers)

@@ -72,6 +72,19 @@ def test_reads_are_bounded(tmp_path: Path) -> None:
     assert RealDisk().read(tmp_path / "missing", max_bytes=4) is None
 
 
+def test_a_fresh_folder_is_empty_and_private(tmp_path: Path) -> None:
+    folder = tmp_path / "deep" / "scratch"
+    for _ in range(2):
+        RealDisk().fresh_folder(folder)
+        assert not list(folder.iterdir())
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        (folder / "inner").mkdir()
+        (folder / "inner" / "file").write_bytes(b"x")
+    for _ in range(2):
+        RealDisk().remove_folder(folder)
+        assert not folder.exists()
+
+
 def test_removing_twice_is_fine(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     RealDisk().remove(tmp_path / "file")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge_agent.disk import RealDisk
-from edge_agent.ports import HubPort
+from edge_agent.ports import Disk, HubPort
 from edge_agent.trust import ReleaseTrust, TrustedTarget
 from edge_bundle.errors import (
     DigestMismatchError,
@@ -35,6 +35,7 @@ class Bench:
 
     folder: Path
     clock: FakeClock = field(default_factory=FakeClock)
+    disk: Disk = field(default_factory=RealDisk)
 
     def __post_init__(self) -> None:
         self.hub = hub_with(self.clock, "1.0.0")
@@ -44,7 +45,7 @@ class Bench:
         trust = ReleaseTrust(
             root=self.root,
             directory=self.folder,
-            disk=RealDisk(),
+            disk=self.disk,
             hub=hub or self.hub,
             clock=self.clock,
             timeout_s=0.2,
@@ -77,6 +78,29 @@ def test_verified_metadata_is_kept(bench: Bench) -> None:
     bench.locate()
     kept = {str(path.relative_to(bench.folder)) for path in bench.folder.rglob("*.json")}
     assert kept == {"snapshot.json", "targets.json", "team-digits.json", "timestamp.json", "root_history/1.root.json"}
+
+
+def test_the_scratch_folder_goes_after_use_and_after_a_crash(bench: Bench) -> None:
+    scratch = bench.folder / "scratch"
+    scratch.mkdir(parents=True)
+    (scratch / "timestamp.json").write_bytes(b"left by a process that was killed")
+    bench.locate()
+    assert not scratch.exists()
+    with pytest.raises(UntrustedMetadataError):
+        bench.locate("digits/9.9.9.json")
+    assert not scratch.exists()
+
+
+def test_a_full_disk_under_the_scratch_folder_is_told_as_such(bench: Bench) -> None:
+    class FullFolder(RealDisk):
+        def fresh_folder(self, path: Path) -> None:
+            super().fresh_folder(path)
+            (path / "root_history").write_bytes(b"")  # where a folder is needed: an OSError within ngclient
+
+    bench.disk = FullFolder()
+    with pytest.raises(UnavailableError, match="scratch"):
+        bench.locate()
+    assert not (bench.folder / "scratch").exists()
 
 
 def test_a_rotated_root_is_followed_and_kept(bench: Bench) -> None:
