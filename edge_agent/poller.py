@@ -17,13 +17,24 @@ from edge_agent.schedule import PollSchedule
 from edge_agent.store import Store
 from edge_agent.texts import carried, one_line
 from edge_agent.updater import Journal, Updater
-from edge_bundle.errors import InvalidInputError, SkerryError
-from edge_bundle.messages import DesiredRelease, EnrolRequest, PollRequest, PollResponse, SlotReport, UpdateOutcome
+from edge_bundle.errors import InvalidInputError, RefusedError, SkerryError
+from edge_bundle.messages import (
+    DesiredRelease,
+    EnrolRequest,
+    EnrolResponse,
+    PollRequest,
+    PollResponse,
+    SlotReport,
+    UpdateOutcome,
+)
 
 logger = logging.getLogger(__name__)
 
 MAX_TOKEN_BYTES = 1024
-"""A token file; a token has at most 256 characters."""
+"""A token file; white space around the token is left out."""
+
+MIN_TOKEN_CHARS, MAX_TOKEN_CHARS = 16, 256
+"""A token, as ``edge_bundle.messages.EnrolRequest`` bounds it."""
 
 MAX_ERROR_CHARS = 2000
 """Last error in the status."""
@@ -58,6 +69,7 @@ class Poller:
         self.schedule = PollSchedule(self.config.hub)
         self._enrolment = self.identities.enrolment(self.config.hub.url)
         self.enrolled = asyncio.Event()
+        self.regained = asyncio.Event()  # set when the hub answers again after polls that failed
         if self._enrolment is not None:
             self.enrolled.set()
 
@@ -78,8 +90,15 @@ class Poller:
             await self.poll_once()
         except SkerryError as error:
             self.schedule.failed()
-            self.last_error = carried(f"{error.name}: {error}", max_chars=MAX_ERROR_CHARS)
-            logger.warning("poll failed: %s", self.last_error)
+            self._note(error)
+
+    def _note(self, error: SkerryError) -> None:
+        """Remember the error; the log is told only when it is another than the last."""
+        advice = f" ({error.advice})" if error.advice else ""
+        text = carried(f"{error.name}: {error}{advice}", max_chars=MAX_ERROR_CHARS)
+        if text != self.last_error:
+            logger.warning("poll failed: %s", text)
+        self.last_error = text
 
     async def poll_once(self) -> None:
         """Enrol if needed, poll, apply every order that is due, and report at once what became of it."""
@@ -95,6 +114,9 @@ class Poller:
         outcomes = tuple(self.orders.pending)
         response = await self.hub.poll(node_id, self._request(outcomes))
         self.orders.delivered(outcomes)
+        if self.last_error:
+            logger.info("the hub answers again after %d failed polls", self.schedule.failures)
+            self.regained.set()
         self.schedule.succeeded(response.poll_interval_s)
         self.last_contact_ms, self.last_error = self._now_ms(), ""
         return response
@@ -131,23 +153,40 @@ class Poller:
                 labels=self.config.labels,
                 machine={name: one_line(fact, max_chars=MAX_FACT_CHARS) for name, fact in self.machine.items()},
             )
-            response = await self.hub.enrol(request)
+            response = await self._spend(request)
             enrolment = Enrolment(node_id=response.node_id, hub_url=self.config.hub.url)
             self.identities.enrolled(enrolment)
             self._enrolment = enrolment
-            self.schedule.succeeded(response.poll_interval_s)
             logger.info("enrolled as %s", response.node_id)
         self.enrolled.set()
         return self._enrolment.node_id
 
+    async def _spend(self, request: EnrolRequest) -> EnrolResponse:
+        try:
+            return await self.hub.enrol(request)
+        except RefusedError as error:
+            raise RefusedError(what=error.what, detail=error.detail, advice=self._token_advice()) from error
+
+    def _token_advice(self) -> str:
+        file = self.config.hub.token_file
+        place = f"write it to {file}" if file else "name the file that holds it in hub.token_file"
+        return f"make a new token with `skerry nodes token` and {place}; it is read again at every try"
+
     def _token(self) -> str:
-        expected = "a file with the one-time token of this node"
-        if self.config.hub.token_file is None:
-            raise InvalidInputError(file="agent.toml", key="hub.token_file", expected=expected, got="nothing")
-        raw = self.disk.read(Path(self.config.hub.token_file), max_bytes=MAX_TOKEN_BYTES)
+        file, expected = self.config.hub.token_file, "a file with the one-time token of this node"
+        if file is None:
+            raise InvalidInputError(
+                file="agent.toml", key="hub.token_file", expected=expected, got="nothing", advice=self._token_advice()
+            )
+        raw = self.disk.read(Path(file), max_bytes=MAX_TOKEN_BYTES)
         if raw is None:
-            raise InvalidInputError(file=self.config.hub.token_file, expected=expected, got="no such file")
-        return raw.decode(errors="replace").strip()
+            raise InvalidInputError(file=file, expected=expected, got="no such file", advice=self._token_advice())
+        token = raw.decode(errors="replace").strip()
+        if not MIN_TOKEN_CHARS <= len(token) <= MAX_TOKEN_CHARS:
+            wanted = f"a token of {MIN_TOKEN_CHARS} to {MAX_TOKEN_CHARS} characters"
+            got = f"{len(token)} characters"
+            raise InvalidInputError(file=file, expected=wanted, got=got, advice=self._token_advice())
+        return token
 
     def slot_reports(self) -> tuple[SlotReport, ...]:
         """What answers right now, per model."""

@@ -48,7 +48,7 @@ async def run_uplink(config: AgentConfig, agent: Agent, hub: HubPort, clock: Clo
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(collector.run(config.telemetry.flush_s))
-                group.create_task(uploader.run(collector.spooled))
+                group.create_task(uploader.run(collector.spooled, agent.poller.regained))
         finally:
             with suppress(TimeoutError):
                 async with asyncio.timeout(config.limits.drain_s):

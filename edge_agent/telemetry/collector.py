@@ -28,6 +28,7 @@ class Collector:
         self._serving: tuple[ServingRecord, ...] = ()
         self._events: tuple[EventRecord, ...] = ()
         self._reported = Dropped(batches=0, nbytes=0)
+        self._held = False  # whether the disk refused the last time
         self._lock = threading.Lock()  # a cancelled beat may still be writing when the last one comes
         self.spooled = asyncio.Event()  # set after each batch stored; wakes the uploader
 
@@ -53,12 +54,18 @@ class Collector:
             self._events = (*self._events, *self._recorder.take_events())[-MAX_HELD_RECORDS:]
 
     def _store_held(self) -> bool:
-        try:
-            with self._lock:
-                return self._store()
-        except SkerryError as error:
-            _log.warning("telemetry is held in memory: %s", error)
-            return False
+        with self._lock:
+            try:
+                stored = self._store()
+            except SkerryError as error:
+                if not self._held:
+                    _log.warning("telemetry is held in memory: %s", error)
+                self._held = True
+                return False
+            if stored and self._held:
+                _log.info("telemetry is written to disk again")
+                self._held = False
+            return stored
 
     def _store(self) -> bool:
         stored = False

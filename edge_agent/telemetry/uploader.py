@@ -49,19 +49,19 @@ class Uploader:
         self._backoff = backoff or Backoff()
         self.failures = 0
 
-    async def run(self, spooled: asyncio.Event, *, idle_s: float = 60.0) -> None:
-        """Send until cancelled. Looks at the spool when ``spooled`` is set and at least every ``idle_s``."""
+    async def run(self, spooled: asyncio.Event, regained: asyncio.Event, *, idle_s: float = 60.0) -> None:
+        """Send until cancelled. Looks at the spool when ``spooled`` is set and at least every ``idle_s``.
+
+        After failures it waits for its backoff to pass, or for ``regained``: others found the hub answering again.
+        """
         while True:
             spooled.clear()
             await self.drain()
-            if self.failures:
-                await asyncio.sleep(self._backoff.delay_s(self.failures, self._rng))
-                continue
-            try:
-                async with asyncio.timeout(idle_s):
-                    await spooled.wait()
-            except TimeoutError:
-                continue
+            if not self.failures:
+                await _wait(spooled, idle_s)
+            elif await _wait(regained, self._backoff.delay_s(self.failures, self._rng)):
+                regained.clear()
+                self.failures = 0
 
     async def drain(self) -> None:
         """Send batches until the spool is empty or one fails; ``failures`` counts failures in a row."""
@@ -81,6 +81,15 @@ class Uploader:
             await asyncio.to_thread(self._spool.discard, batch.sequence)
             return
         await asyncio.to_thread(self._spool.delete, batch.sequence)
+
+
+async def _wait(event: asyncio.Event, timeout_s: float) -> bool:
+    """Whether the event came in time."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await event.wait()
+    except TimeoutError:
+        return False
 
 
 def _text(error: SkerryError) -> str:

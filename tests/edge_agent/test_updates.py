@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from edge_agent.assembly import Agent
 from edge_bundle.messages import UpdateResult, target_path
-from tests.sim.memory_hub import FakeClock
+from tests.sim.memory_hub import TOKEN, FakeClock
 from tests.sim.node import close, hub_with, make_config, make_node, served_version
 from tests.sim.releases import ALICE, BOB, MALLORY, MODEL, make_release
 
@@ -266,20 +267,49 @@ def test_a_clock_that_was_never_set_refuses_releases_and_keeps_serving(world: Wo
     assert served_version(world.node) == "2.0.0"
 
 
-def test_spent_token_is_refused_and_the_node_keeps_trying(tmp_path: Path) -> None:
+def test_spent_token_is_refused_told_once_and_the_node_keeps_trying(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     world = World(tmp_path, "1.0.0")
     Path(world.config.hub.token_file or "").write_text("another-token-of-some-length")
-    world.poll(2)
+    world.poll(3)
     assert "RefusedError" in world.node.poller.last_error
-    assert world.node.poller.schedule.failures == 2
+    assert world.node.poller.schedule.failures == 3
+    [told] = caplog.messages
+    assert "`skerry nodes token`" in told
+    assert str(world.config.hub.token_file) in told
 
 
-def test_missing_token_names_the_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "got"),
+    [
+        pytest.param(None, "no such file", id="missing"),
+        pytest.param("", "0 characters", id="empty"),
+        pytest.param("short\n", "5 characters", id="short"),
+        pytest.param("x" * 257, "257 characters", id="long"),
+    ],
+)
+def test_a_useless_token_file_is_named_and_read_again(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, content: str | None, got: str
+) -> None:
+    caplog.set_level(logging.INFO)
     world = World(tmp_path, "1.0.0")
-    Path(world.config.hub.token_file or "").unlink()
+    file = Path(world.config.hub.token_file or "")
+    file.unlink() if content is None else file.write_text(content)
+    world.poll(3)
+    error = world.node.poller.last_error
+    assert error.startswith(f"InvalidInputError: {file}")
+    assert f"got {got}" in error
+    assert "`skerry nodes token`" in error
+    assert len(caplog.messages) == 1
+    file.write_text(TOKEN + "\n")
+    assert not world.node.poller.regained.is_set()
     world.poll()
-    assert world.node.poller.last_error.startswith("InvalidInputError")
-    assert "token" in world.node.poller.last_error
+    assert world.node.poller.last_error == ""
+    assert world.node.poller.regained.is_set()
+    assert [message for message in caplog.messages if "answers again after 3 failed polls" in message]
+    close(world.node)
 
 
 def test_another_profile_of_the_same_release_is_installed(world: World) -> None:

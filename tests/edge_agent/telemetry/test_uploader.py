@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -25,7 +26,7 @@ class MemorySink:
         self.failures = iter(failures)
         self.received: list[bytes] = []
         self.counted: dict[tuple[str, str, int], int] = {}
-        self.accepted = asyncio.Event()
+        self.accepted, self.refused = asyncio.Event(), asyncio.Event()
 
     async def send(self, batch: bytes) -> None:
         failure = next(self.failures, None)
@@ -38,6 +39,7 @@ class MemorySink:
         if failure is None:
             self.accepted.set()
         else:  # counted, but the answer is lost on the way
+            self.refused.set()
             raise failure
 
 
@@ -109,7 +111,7 @@ def test_the_task_sends_when_woken_and_retries_by_itself(spool: Spool) -> None:
     async def go() -> None:
         spooled = asyncio.Event()
         async with asyncio.timeout(30):
-            task = asyncio.create_task(uploader(spool, sink).run(spooled))
+            task = asyncio.create_task(uploader(spool, sink).run(spooled, asyncio.Event()))
             await asyncio.to_thread(fill, spool, [4])
             spooled.set()
             await sink.accepted.wait()
@@ -118,6 +120,25 @@ def test_the_task_sends_when_woken_and_retries_by_itself(spool: Spool) -> None:
 
     asyncio.run(go())
     assert sum(sink.counted.values()) == 4
+
+
+def test_a_hub_that_is_back_ends_the_backoff(spool: Spool) -> None:
+    sink = MemorySink([LOST])
+    fill(spool, [4])
+
+    async def go() -> None:
+        regained = asyncio.Event()
+        sender = uploader(spool, sink, Backoff(base_s=3600.0, max_s=3600.0))
+        async with asyncio.timeout(30):
+            task = asyncio.create_task(sender.run(asyncio.Event(), regained))
+            await sink.refused.wait()
+            regained.set()
+            await sink.accepted.wait()
+        assert (sender.failures, regained.is_set()) == (0, False)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(go())
 
 
 def test_backoff_is_random_up_to_a_doubling_bound() -> None:
@@ -148,7 +169,8 @@ def test_what_is_counted_arrives_exactly_once(spool: Spool) -> None:
     assert sum(events.values()) == 4
 
 
-def test_what_the_disk_refuses_is_kept_for_the_next_beat(tmp_path: Path) -> None:
+def test_what_the_disk_refuses_is_kept_for_the_next_beat(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     recorder = Recorder(Hands())
     spool = Spool(tmp_path / "spool.db", node_id="n", boot_id="b", clock=Hands())
 
@@ -166,6 +188,9 @@ def test_what_the_disk_refuses_is_kept_for_the_next_beat(tmp_path: Path) -> None
         await collector.collect()
 
     asyncio.run(go())
+    held, again = caplog.messages
+    assert held.startswith("telemetry is held in memory")
+    assert "again" in again
     sink = MemorySink()
     asyncio.run(uploader(spool, sink).drain())
     spool.close()
