@@ -83,6 +83,18 @@ class ReleaseRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     variants: tuple[VariantRow, ...] = ()
 
 
+class ReleaseDetail(ReleaseRow, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A release and what its provenance says: digests (or a commit) of what it was made from, by name; the toolchain.
+
+    ``signed_by`` holds the key ids that the provenance's envelope names. The hub knows no owner's key and checks no
+    signature: nodes do, and ``skerry verify``.
+    """
+
+    made_from: dict[str, str]
+    toolchain: dict[str, str]
+    signed_by: tuple[str, ...]
+
+
 class ReleaseRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """New metadata of a team role (base64), which names the new releases. Their blobs are uploaded before."""
 
@@ -187,9 +199,10 @@ class NodeEventRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 class AuditLog(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Events from the first on. ``verified`` counts the events of the whole chain, checked for this answer."""
+    """Events from the first on. ``verified`` counts those up to the first that does not hold, ``broken_at``, if any."""
 
     verified: int
+    broken_at: int | None
     events: tuple[AuditRow, ...]
 
 

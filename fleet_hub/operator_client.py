@@ -23,6 +23,7 @@ from fleet_hub.api import (
     NodeEventRow,
     NodeRow,
     Problem,
+    ReleaseDetail,
     ReleaseRequest,
     ReleaseRow,
     RolloutRequest,
@@ -98,9 +99,9 @@ class OperatorClient:
         """Every release."""
         return (await self._call("GET", "/v1/releases", Items[ReleaseRow])).items
 
-    async def show_release(self, model: str, version: str) -> ReleaseRow:
-        """One release with its variants."""
-        return await self._call("GET", f"/v1/releases/{model}/{version}", ReleaseRow)
+    async def show_release(self, model: str, version: str) -> ReleaseDetail:
+        """One release with its variants and what its provenance says."""
+        return await self._call("GET", f"/v1/releases/{model}/{version}", ReleaseDetail)
 
     async def start_rollout(
         self, model: str, version: str, *, labels: Mapping[str, str] | None = None, profile: str | None = None
@@ -134,7 +135,7 @@ class OperatorClient:
         return (await self._call("GET", "/v1/telemetry/summary", Items[TelemetryRow])).items
 
     async def audit(self, after: int = 0) -> AuditLog:
-        """The audit log after a sequence number; its hash chain was checked by the hub for this answer."""
+        """The audit log after a sequence number, and where the hub finds its hash chain broken."""
         return await self._call("GET", f"/v1/audit?after={after}", AuditLog)
 
     async def has_blob(self, digest: Digest) -> bool:

@@ -24,7 +24,7 @@ from fleet_hub.http.auth import Doorkeeper
 from fleet_hub.http.metrics import Metrics
 from fleet_hub.hub import Hub
 from fleet_hub.releases import ReleaseDesk
-from fleet_hub.store import database, nodes, principals, telemetry
+from fleet_hub.store import audit_log, database, nodes, principals, telemetry
 from fleet_hub.store.reader import Reader
 from fleet_hub.store.writer import Writer
 from fleet_hub.trust.online import Lifetimes
@@ -64,7 +64,7 @@ async def run_hub(
         if on_ready:
             on_ready(url)
         async with asyncio.TaskGroup() as tasks:
-            running = [tasks.create_task(_keep_fresh(hub)), tasks.create_task(_keep_small(hub))]
+            running = [tasks.create_task(work(hub)) for work in (_keep_fresh, _keep_small, _check_audit_log)]
             await stopping.wait()
             for task in running:
                 task.cancel()
@@ -150,6 +150,21 @@ async def _keep_small(hub: Hub) -> None:
             await hub.writer.run(partial(telemetry.prune, before_ms=before_ms))
         except UnavailableError:
             _log.exception("old telemetry could not be pruned; next try in %g s", PRUNE_INTERVAL_S)
+
+
+async def _check_audit_log(hub: Hub) -> None:
+    """Say once, beside the first requests, whether the log that was found still holds."""
+    try:
+        events, broken = await hub.reader.run(audit_log.examined)
+    except Exception:  # noqa: BLE001 - the root of a task: a log that cannot be read must not stop the hub
+        _log.exception("audit log: it cannot be read")
+        return
+    if broken is None:
+        _log.info("audit log: %d events, the chain holds", len(events))
+    else:
+        _log.error(
+            "audit log: the chain is broken at event %d of %d; compare it with a backup", broken.seq, len(events)
+        )
 
 
 def _stop_on_signals() -> asyncio.Event:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import secrets
 from functools import partial
 
 from aiohttp import web
-from sqlalchemy import Connection
 
 from edge_bundle.errors import FormatError, InvalidInputError
+from fleet_hub import origin
 from fleet_hub.api import (
     AuditLog,
     AuditRow,
@@ -21,8 +22,7 @@ from fleet_hub.api import (
 )
 from fleet_hub.http import bodies
 from fleet_hub.hub import HUB
-from fleet_hub.rules import audit, roles
-from fleet_hub.rules.audit import AuditEvent
+from fleet_hub.rules import roles
 from fleet_hub.rules.roles import Permission
 from fleet_hub.store import audit_log, nodes, releases, rollouts, telemetry
 from fleet_hub.trust import metadata
@@ -87,11 +87,12 @@ async def list_releases(request: web.Request) -> web.Response:
 
 @routes.get("/v1/releases/{model}/{version}")
 async def show_release(request: web.Request) -> web.Response:
-    """One release."""
+    """One release, with what its provenance says."""
     hub = request.app[HUB]
     hub.doorkeeper.operator(request, Permission.VIEW)
     model, version = request.match_info["model"], request.match_info["version"]
-    return bodies.answer(await hub.reader.run(partial(releases.get, model=model, version=version)))
+    row = await hub.reader.run(partial(releases.get, model=model, version=version))
+    return bodies.answer(await asyncio.to_thread(origin.describe, row, hub.blobs))
 
 
 @routes.post("/v1/releases")
@@ -162,17 +163,13 @@ async def telemetry_summary(request: web.Request) -> web.Response:
 
 @routes.get("/v1/audit")
 async def read_audit(request: web.Request) -> web.Response:
-    """The audit log, its hash chain checked on the way; ``?after=SEQ`` leaves out what the caller has."""
+    """The audit log and where its hash chain breaks, if it does; ``?after=SEQ`` leaves out what the caller has."""
     hub = request.app[HUB]
     hub.doorkeeper.operator(request, Permission.VIEW)
     after = request.query.get("after", "0")
     if not (after.isascii() and after.isdigit() and len(after) <= MAX_SEQ_DIGITS):
         raise InvalidInputError(file="query", key="after", expected="a sequence number", got=after[:80])
-    verified, events = await hub.reader.run(_verified_events)
+    events, broken = await hub.reader.run(audit_log.examined)
     rows = tuple(AuditRow(**vars(event)) for event in events[int(after) :])
-    return bodies.answer(AuditLog(verified=verified, events=rows))
-
-
-def _verified_events(connection: Connection) -> tuple[int, tuple[AuditEvent, ...]]:
-    events = audit_log.events(connection)
-    return audit.verify_chain(events), events
+    broken_at = broken.seq if broken else None
+    return bodies.answer(AuditLog(verified=broken.seq - 1 if broken else len(events), broken_at=broken_at, events=rows))

@@ -37,25 +37,39 @@ def next_event(
     return AuditEvent(seq, at_ms, actor, action, subject, text, prev_hash, digest)
 
 
-def verify_chain(events: Iterable[AuditEvent]) -> int:
-    """Check a log from its first event on; returns how many events it has.
+@dataclass(frozen=True)
+class Break:
+    """The first place where a log does not follow from what comes before it. ``seq`` counts from 1."""
 
-    Raises DigestMismatchError: an event was changed, removed, added or moved. Cutting off the end cannot be seen from
-    the chain alone; compare the last hash with one noted elsewhere.
+    seq: int
+    expected: Digest
+    got: Digest
+
+
+def find_break(events: Iterable[AuditEvent]) -> Break | None:
+    """Where a log, from its first event on, was changed, or events removed, added or moved; ``None`` if it holds.
+
+    Cutting off the end cannot be seen from the chain alone; compare the last hash with one noted elsewhere.
     """
-    seq, prev_hash = 0, GENESIS
-    for event in events:
-        seq += 1
+    prev_hash = GENESIS
+    for seq, event in enumerate(events, start=1):
         expected = _hash(seq, event.at_ms, event.actor, event.action, event.subject, event.detail, prev_hash)
         if event.seq != seq or event.prev_hash != prev_hash or event.hash != expected:
-            raise DigestMismatchError(
-                subject=f"audit event {seq}",
-                expected=expected,
-                got=event.hash,
-                advice="the audit log was changed; compare it with a backup",
-            )
+            return Break(seq, expected, event.hash)
         prev_hash = event.hash
-    return seq
+    return None
+
+
+def verify_chain(events: Iterable[AuditEvent]) -> None:
+    """Raise DigestMismatchError, naming the event, for a log that ``find_break`` finds broken."""
+    broken = find_break(events)
+    if broken is not None:
+        raise DigestMismatchError(
+            subject=f"audit event {broken.seq}",
+            expected=broken.expected,
+            got=broken.got,
+            advice="the audit log was changed; compare it with a backup",
+        )
 
 
 def _hash(seq: int, at_ms: int, actor: str, action: str, subject: str, detail: str, prev_hash: Digest) -> Digest:

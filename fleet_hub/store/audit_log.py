@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from sqlalchemy import Connection, Row, insert, select
 
 from fleet_hub.rules import audit
-from fleet_hub.rules.audit import AuditEvent
+from fleet_hub.rules.audit import AuditEvent, Break
 from fleet_hub.store.tables import audit as table
 
 
@@ -25,6 +25,12 @@ def append(
 def events(connection: Connection) -> tuple[AuditEvent, ...]:
     """The whole log, oldest first."""
     return tuple(_event(row) for row in connection.execute(select(table).order_by(table.c.seq)))
+
+
+def examined(connection: Connection) -> tuple[tuple[AuditEvent, ...], Break | None]:
+    """The whole log, and where its chain breaks."""
+    log = events(connection)
+    return log, audit.find_break(log)
 
 
 def _event(row: Row[tuple[object, ...]]) -> AuditEvent:

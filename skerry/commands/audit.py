@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from fleet_hub.api import AuditLog, AuditRow
+    from fleet_hub.rules.audit import AuditEvent, Break
 
 
 @click.command()
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 @json_option
 @verbose_option
 def audit(noted: str | None, hub_url: str, token_file: Path | None, as_json: bool) -> None:
-    """Show the audit log, and check that nothing in it was changed.
+    """Show the audit log, and check that nothing in it was changed; exit code 4 if something was.
 
     The hash chain is computed again here, from the first event on; the hub is not taken at its word. Note the last
     hash somewhere else: with it, --noted also sees an end that was cut off.
@@ -38,18 +39,36 @@ def audit(noted: str | None, hub_url: str, token_file: Path | None, as_json: boo
         async with open_hub(hub_url, token_file, VIEWER) as hub:
             return await hub.audit()
 
-    log = asyncio.run(ask())
-    _check(log.events, noted)
-    emit({"events": log.events, "verified": len(log.events)}, as_json=as_json, render=lambda: _table(log.events))
+    events = asyncio.run(ask()).events
+    broken = _find_break(events)
+    value = {
+        "events": events,
+        "verified": broken.seq - 1 if broken else len(events),
+        "broken_at": broken and broken.seq,
+    }
+    emit(value, as_json=as_json, render=lambda: _table(events, broken))
+    _check(events, noted)
+
+
+def _chain(rows: tuple[AuditRow, ...]) -> list[AuditEvent]:
+    import msgspec
+
+    from fleet_hub.rules.audit import AuditEvent
+
+    return [AuditEvent(**msgspec.structs.asdict(row)) for row in rows]
+
+
+def _find_break(events: tuple[AuditRow, ...]) -> Break | None:
+    from fleet_hub.rules.audit import find_break
+
+    return find_break(_chain(events))
 
 
 def _check(events: tuple[AuditRow, ...], noted: str | None) -> None:
-    import msgspec
-
     from edge_bundle.errors import DigestMismatchError
-    from fleet_hub.rules.audit import AuditEvent, verify_chain
+    from fleet_hub.rules.audit import verify_chain
 
-    verify_chain(AuditEvent(**msgspec.structs.asdict(event)) for event in events)
+    verify_chain(_chain(events))
     if noted is not None and noted not in {event.hash for event in events}:
         got = f"{len(events)} events without it"
         raise DigestMismatchError(
@@ -58,9 +77,10 @@ def _check(events: tuple[AuditRow, ...], noted: str | None) -> None:
         )  # fmt: skip
 
 
-def _table(events: tuple[AuditRow, ...]) -> RenderableType:
+def _table(events: tuple[AuditRow, ...], broken: Break | None) -> RenderableType:
     last = events[-1].hash if events else "none"
-    title = f"{len(events)} events, chain holds, last hash {last}"
+    chain = "chain holds" if broken is None else f"chain BROKEN at event {broken.seq}"
+    title = f"{len(events)} events, {chain}, last hash {last}"
     columns = ("#", "when (UTC)", "who", "what", "to", "detail")
     return table(
         title,

@@ -17,7 +17,7 @@ from skerry.verb import json_option, verbose_option
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from fleet_hub.api import ReleaseRow
+    from fleet_hub.api import ReleaseDetail, ReleaseRow
 
 
 @click.group()
@@ -77,14 +77,17 @@ def list_(hub_url: str, token_file: Path | None, as_json: bool) -> None:
 @json_option
 @verbose_option
 def show(model: str, version: str, hub_url: str, token_file: Path | None, as_json: bool) -> None:
-    """Show the variants of VERSION of MODEL."""
+    """Show the variants of VERSION of MODEL, what it was made from, and who signed it.
 
-    async def ask() -> ReleaseRow:
+    Nothing is verified; see `skerry verify`.
+    """
+
+    async def ask() -> ReleaseDetail:
         async with open_hub(hub_url, token_file, VIEWER) as hub:
             return await hub.show_release(model, version)
 
     row = asyncio.run(ask())
-    emit(row, as_json=as_json, render=lambda: _variant_table(row))
+    emit(row, as_json=as_json, render=lambda: _details(row))
 
 
 def _release_table(rows: Sequence[ReleaseRow]) -> RenderableType:
@@ -108,7 +111,12 @@ def _with_next(row: ReleaseRow) -> RenderableType:
     return Group(_release_table([row]), facts("", {"next": f"skerry rollout start {row.model} {row.version}"}))
 
 
-def _variant_table(row: ReleaseRow) -> RenderableType:
-    title = f"{row.model} {row.version}  {row.bundle_digest}"
+def _details(row: ReleaseDetail) -> RenderableType:
+    from rich.console import Group
+
+    found = facts(f"{row.model} {row.version} (not verified)", {
+        "bundle": row.bundle_digest, "made from": row.made_from, "toolchain": row.toolchain,
+        "claims to be signed by": row.signed_by,
+    })  # fmt: skip
     rows = [(v.profile, f"{v.size_bytes / 1000:.1f}", v.variant_digest) for v in row.variants]
-    return table(title, ("profile", "size kB#", "variant"), rows)
+    return Group(found, table("", ("profile", "size kB#", "variant"), rows))

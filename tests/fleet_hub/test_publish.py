@@ -11,6 +11,7 @@ from edge_bundle.errors import ConflictError, FormatError, RemoteError, Signatur
 from edge_bundle.keys import SigningKey
 from edge_bundle.layout import Layout
 from fleet_hub.api import ReleaseRow
+from tests.edge_bundle.samples import MODEL_DIGEST
 from tests.fleet_hub.running import TEAM, RunningHub, init, serve
 from tests.fleet_hub.samples import ALICE, CAROL, MALLORY, OWNERS, PROFILES, make_bundle
 
@@ -35,7 +36,12 @@ def test_published_release_is_listed_and_every_blob_is_there(tmp_path: Path) -> 
         assert all(variant.size_bytes > 0 for variant in row.variants)
         async with hub.client("viewer") as viewer:
             assert await viewer.list_releases() == (row,)
-            assert await viewer.show_release("digits", "1.0.0") == row
+            shown = await viewer.show_release("digits", "1.0.0")
+            assert {name: getattr(shown, name) for name in row.__struct_fields__} == msgspec.structs.asdict(row)
+            assert shown.made_from["model"] == MODEL_DIGEST
+            assert shown.made_from.keys() == {"model", "contract", "evaluation", "source"}
+            assert shown.toolchain == {"onnx": "1.20.0"}
+            assert set(shown.signed_by) == {key.public.keyid for key in OWNERS}
             log = await viewer.audit()
             assert [event.action for event in log.events][-1] == "release.admit"
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TypeVar
@@ -54,8 +56,14 @@ class RunningHub:
 
 @pytest.fixture(scope="module")
 def hub(tmp_path_factory: pytest.TempPathFactory, compiled: Compiled) -> Iterator[RunningHub]:
+    """One hub for most tests."""
+    with started(tmp_path_factory.mktemp("hub"), compiled) as running:
+        yield running
+
+
+@contextmanager
+def started(root: Path, compiled: Compiled) -> Iterator[RunningHub]:
     """A hub that the command line set up and serves."""
-    root = tmp_path_factory.mktemp("hub")
     folder, offline = root / "hub", root / "offline"
     arguments = ["--offline", offline, "--team", "vision", "--port", "0", *compiled.trusting]
     made = subprocess.run(
@@ -87,6 +95,9 @@ def test_from_publish_to_running(skerry: Skerry, hub: RunningHub, compiled: Comp
     assert again.code in (3, 4), "a release is never changed"
     shown = skerry("release", "show", "digits", "1.0.0", *hub.options)
     assert "cpu-int8" in shown.out
+    made = json.loads(skerry("verify", compiled.bundle, *compiled.trusting, "--json").out)
+    assert all(text in shown.out for text in (made["made_from"]["model"], *made["signed_by"]))
+    assert is_tidy(shown.out)
     assert "next  skerry rollout start digits 1.0.0" in published.out
     typo = skerry("rollout", "start", "digits", "1.0.0", "--label", "site=typo", *hub.options)
     assert "no enrolled node matches; nodes that enrol later will get it" in typo.out
@@ -182,6 +193,21 @@ def test_hub_is_away(skerry: Skerry) -> None:
     done = skerry("running", "--hub", f"http://127.0.0.1:{free_port()}")
     assert done.code == 5
     assert "advice: " in done.err
+
+
+def test_a_changed_audit_log_is_shown_and_called_out(skerry: Skerry, compiled: Compiled, tmp_path: Path) -> None:
+    with started(tmp_path, compiled) as hub:
+        database = sqlite3.connect(hub.folder / "hub.db")
+        database.execute("UPDATE audit SET actor = 'nobody' WHERE seq = 2")
+        database.commit()
+        database.close()
+        people, machine = skerry("audit", *hub.options), skerry("audit", *hub.options, "--json")
+    assert (people.code, machine.code) == (4, 4)
+    assert "chain BROKEN at event 2" in people.out
+    assert "nobody" in people.out
+    assert "audit event 2: expected" in people.err
+    found = json.loads(machine.out)
+    assert (found["verified"], found["broken_at"], len(found["events"])) == (1, 2, 3)
 
 
 def test_port_in_use(skerry: Skerry, hub: RunningHub, compiled: Compiled, tmp_path: Path) -> None:
