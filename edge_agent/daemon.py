@@ -101,7 +101,7 @@ async def _serving(config: AgentConfig, agent: Agent, disk: Disk) -> AsyncIterat
             agent_version=agent.poller.agent_version,
             started_at_ms=started_at_ms,
         )
-        disk.write(config.state / RUN_FILE, canonical.dumps(run))
+        _publish(run, config, disk)
         agent.recorder.event("started", detail=f"agent {run.agent_version}, profile {agent.poller.profile}")
         logger.info("serving on %s:%d with profile %s", host, port, agent.poller.profile)
         try:
@@ -110,6 +110,14 @@ async def _serving(config: AgentConfig, agent: Agent, disk: Disk) -> AsyncIterat
             disk.remove(config.state / RUN_FILE)
     finally:
         await runner.cleanup()
+
+
+def _publish(run: RunFile, config: AgentConfig, disk: Disk) -> None:
+    """A full disk must not keep the agent from serving: only ``skerry agent status`` needs the file."""
+    try:
+        disk.write(config.state / RUN_FILE, canonical.dumps(run))
+    except SkerryError as error:
+        logger.warning("`skerry agent status` will not find this process: %s: %s", error.name, error)
 
 
 async def _bind(runner: web.AppRunner, config: AgentConfig) -> tuple[str, int]:

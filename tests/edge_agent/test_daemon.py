@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import aiohttp
 import msgspec
 import pytest
 from msgspec.structs import replace
@@ -79,6 +80,26 @@ def test_a_hub_that_never_answers_does_not_hold_up_the_stop(tmp_path: Path) -> N
         server.close()
 
     asyncio.run(story())
+
+
+def test_a_full_disk_at_the_start_does_not_keep_the_agent_from_serving(tmp_path: Path) -> None:
+    config = installed(tmp_path)
+    (config.state / "run" / "agent.json.tmp").mkdir(parents=True)  # nothing can be written in its place
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+
+    async def look() -> None:
+        async with aiohttp.ClientSession() as session:
+            while True:
+                try:
+                    async with session.get(f"http://127.0.0.1:{port}/v2/models/{MODEL}/ready") as response:
+                        if response.status == 200:
+                            break
+                except aiohttp.ClientConnectionError:
+                    pass
+                await asyncio.sleep(0.02)
+
+    run_with(replace(config, serve=ServeConfig(port=port)), look)
 
 
 def test_port_in_use_is_said_plainly(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from edge_agent.serving import rest
 from edge_agent.serving.app import build_app
 from edge_agent.serving.problem import _STATUS
 from edge_agent.serving.steps import reuse
+from edge_agent.serving.v2_binary import LENGTH_HEADER
 from edge_agent.status import STATUS_PATH
 from edge_agent.telemetry.recorder import Recorder
 
@@ -85,7 +86,7 @@ def test_every_path_that_is_served_is_listed() -> None:
         pytest.param(
             [reuse.BYPASS, reuse.HIT, reuse.RECHECKED, reuse.COLLAPSED, reuse.STORED, reuse.MISS], id="cache-status"
         ),
-        pytest.param([rest.LENGTH_HEADER, rest._CACHE_STATUS, rest._CACHE_KEY, rest._CONTRACT], id="headers"),
+        pytest.param([LENGTH_HEADER, rest._CACHE_STATUS, rest._CACHE_KEY, rest._CONTRACT], id="headers"),
         pytest.param(["Skerry-Release", "Skerry-Variant"], id="headers-of-a-variant"),
     ],
 )
