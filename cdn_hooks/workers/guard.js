@@ -42,7 +42,7 @@ export function checkTarget({ method }, path, settings) {
 /** The two media types of the protocol, or none said (Triton's client says none); no content coding. */
 export function checkMediaType(request) {
   const coding = request.headers.get("Content-Encoding") ?? "identity";
-  if (coding.toLowerCase() !== "identity") throw unsupported("Content-Encoding", "an uncompressed body", coding, "send the body as it is");
+  if (coding.toLowerCase() !== "identity") throw unsupported("Content-Encoding", "an uncompressed body", coding, "send the body as it is, without Content-Encoding");
   const type = request.headers.get("Content-Type");
   if (type === null || CONTENT_TYPES.has(type.split(";")[0].trim().toLowerCase())) return;
   throw unsupported("Content-Type", [...CONTENT_TYPES].join(" or "), type, "send the header `Content-Type: application/json`");

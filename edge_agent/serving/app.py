@@ -74,7 +74,7 @@ def build_app(
                 web.get(f"{prefix}/stats", guarded(metadata.stats)),
             ]
         )
-    app.router.add_route(ANY_METHOD, "/{anything_else:.*}", refuse)
+    app.router.add_route(ANY_METHOD, "/{anything_else:(?s:.*)}", refuse)  # line ends too
     return app
 
 

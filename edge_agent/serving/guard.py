@@ -47,7 +47,8 @@ async def refuse(request: web.Request) -> web.Response:
         allowed |= (await resource.resolve(request))[1]
     allowed.discard(ANY_METHOD)
     refusal = web.HTTPMethodNotAllowed(request.method, allowed) if allowed else web.HTTPNotFound()
-    response = problem(refusal.status, title=type(refusal).__name__, detail=f"{request.method}: {refusal.reason}")
+    detail = f"{request.method} {request.rel_url.raw_path}: {refusal.reason}"
+    response = problem(refusal.status, title=type(refusal).__name__, detail=detail)
     if allowed:
         response.headers["Allow"] = refusal.headers["Allow"]
     return response

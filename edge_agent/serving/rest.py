@@ -135,12 +135,14 @@ def check_headers(request: web.Request) -> None:
     headers = request.headers
     coding = headers.get(hdrs.CONTENT_ENCODING)
     if coding is not None and coding.lower() != "identity":
-        raise MediaTypeError(what="Content-Encoding", expected="an uncompressed body", got=repr(coding))
+        advice = "send the body as it is, without Content-Encoding"
+        raise MediaTypeError(what="Content-Encoding", expected="an uncompressed body", got=repr(coding), advice=advice)
     media_type = headers.get(hdrs.CONTENT_TYPE)
     if media_type is None or media_type in MEDIA_TYPES:
         return
     if media_type.partition(";")[0].strip().lower() not in MEDIA_TYPES:
-        raise MediaTypeError(what="Content-Type", expected=" or ".join(sorted(MEDIA_TYPES)), got=repr(media_type))
+        expected, advice = " or ".join(sorted(MEDIA_TYPES)), "send the header `Content-Type: application/json`"
+        raise MediaTypeError(what="Content-Type", expected=expected, got=repr(media_type), advice=advice)
 
 
 def marks_header(marks: tuple[Mark, ...]) -> str:

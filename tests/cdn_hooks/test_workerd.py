@@ -176,6 +176,8 @@ def test_junk_is_turned_away_as_the_agent_would(shared_edge: Edge, ask: Ask, sta
     problem, agents = json.loads(got.body), json.loads(want.body)
     assert got.headers["content-type"] == want.headers["content-type"].partition(";")[0] == "application/problem+json"
     assert problem["title"] == agents["title"]
+    if status in {404, 405, 415}:
+        assert (problem["detail"], problem.get("advice")) == (agents["detail"], agents.get("advice"))
     assert problem["error"] == problem["detail"] != ""
     assert problem["status"] == status
     assert got.headers.get("allow") == want.headers.get("allow")

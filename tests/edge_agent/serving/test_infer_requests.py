@@ -144,6 +144,8 @@ def test_refused(body: Any, status: int, title: str, text: str) -> None:
 def test_refused_by_headers_or_path(path: str, headers: dict[str, str], status: int, title: str) -> None:
     reply = ask(infer_body(), path=path, **headers)
     assert (reply.status, reply.json["title"]) == (status, title)
+    for name in headers:
+        assert name.replace("_", "-") in reply.json["advice"]
 
 
 @pytest.mark.parametrize(
@@ -154,6 +156,7 @@ def test_refused_by_headers_or_path(path: str, headers: dict[str, str], status: 
         pytest.param("/", 404, None, id="root"),
         pytest.param("/v2/models/scale/infer/more", 404, None, id="below-infer"),
         pytest.param("/v2/models//infer", 404, None, id="no-name"),
+        pytest.param("/v2/%0A%1B", 404, None, id="control-characters"),
     ],
 )
 def test_what_no_route_takes_is_refused_as_problem_details(path: str, status: int, allow: str | None) -> None:
@@ -164,6 +167,7 @@ def test_what_no_route_takes_is_refused_as_problem_details(path: str, status: in
     reply = asyncio.run(go())
     assert (reply.status, reply.headers.get("Allow")) == (status, allow)
     assert reply.headers["Content-Type"] == "application/problem+json"
+    assert reply.json["detail"].startswith(f"GET {path}: ")
 
 
 ONE_ROW = fp32([1.0, 2.0, 3.0, 4.0])
