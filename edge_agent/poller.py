@@ -165,7 +165,8 @@ class Poller:
         try:
             return await self.hub.enrol(request)
         except RefusedError as error:
-            raise RefusedError(what=error.what, detail=error.detail, advice=self._token_advice()) from error
+            reason = error.detail.rpartition(" was refused: ")[2]  # the hub's own sentence says that once already
+            raise RefusedError(what="enrolment", detail=reason, advice=self._token_advice()) from error
 
     def _token_advice(self) -> str:
         file = self.config.hub.token_file

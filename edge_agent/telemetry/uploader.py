@@ -71,7 +71,8 @@ class Uploader:
                 self.failures = 0
         except (UnavailableError, RefusedError) as error:
             self.failures += 1
-            _log.info("telemetry waits: %s", error)
+            if self.failures == 1:
+                _log.info("telemetry waits: %s", error)
 
     async def _send(self, batch: Spooled) -> None:
         try:

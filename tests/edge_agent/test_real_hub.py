@@ -115,3 +115,22 @@ def test_from_rollout_to_telemetry(tmp_path: Path) -> None:
         assert (await infer(config))["Skerry-Release"] == f"{MODEL}/2.0.0"
 
     run_with(config, without_hub)
+
+
+def test_a_token_that_the_hub_refuses_is_told_plainly_and_replaced_while_the_agent_runs(tmp_path: Path) -> None:
+    with serve(init(tmp_path, teams=(TEAM,))) as hub:
+        config = asyncio.run(configured(hub, tmp_path / "node"))
+        file = Path(config.hub.token_file or "")
+        good = file.read_text()
+        file.write_text("a-token-that-nobody-made")
+
+        async def story() -> None:
+            status = await wait_for_status(config, lambda status: status.hub.failures > 1)
+            told = (
+                "RefusedError: enrolment was refused: the token is unknown (make a new token with `skerry nodes token`"
+            )
+            assert status.hub.last_error.startswith(told)
+            await asyncio.to_thread(file.write_text, good)
+            await wait_for_status(config, lambda status: status.hub.node_id is not None and not status.hub.failures)
+
+        run_with(config, story)
