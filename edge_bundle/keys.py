@@ -137,14 +137,14 @@ def _read(path: Path, *, private: bool = False) -> str:
     try:
         with path.open("rb") as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            if private and mode & 0o077:
+            data = file.read(MAX_KEY_FILE_BYTES + 1)
+            if private and mode & 0o077 and not data.startswith(_PUBLIC_LABEL.encode()):
                 raise InvalidInputError(
                     file=str(path),
                     expected="a private key that only its owner can read (mode 0600)",
                     got=f"mode {mode:04o}",
                     advice=f"chmod 600 {path}",
                 )
-            data = file.read(MAX_KEY_FILE_BYTES + 1)
     except FileNotFoundError:
         raise NotFoundError(what="key file", name=str(path)) from None
     except (IsADirectoryError, PermissionError) as error:
@@ -157,11 +157,21 @@ def _parse_file(path: Path, text: str, label: str) -> bytes:
     words = text.split()
     if len(text) > MAX_KEY_FILE_BYTES or len(words) != 2 or words[0] != label:  # noqa: PLR2004 - label and key
         kind = next((known for known in (_SECRET_LABEL, _PUBLIC_LABEL) if words[:1] == [known]), "something else")
-        raise InvalidInputError(file=str(path), expected=f"'{label}' and a base64 key", got=kind)
+        raise InvalidInputError(
+            file=str(path), expected=f"'{label}' and a base64 key", got=kind, advice=_other_half(path, kind)
+        )
     try:
         return _unbase64(words[1], what=str(path))
     except FormatError as error:
         raise InvalidInputError(file=str(path), expected=error.expected, got=error.got) from None
+
+
+def _other_half(path: Path, kind: str) -> str:
+    if kind == _PUBLIC_LABEL:
+        return f"that is a public key; give {path.with_suffix('.key')}"
+    if kind == _SECRET_LABEL:
+        return f"that is a private key; give {path.with_suffix('.pub')}"
+    return ""
 
 
 def _unbase64(text: str, *, what: str) -> bytes:

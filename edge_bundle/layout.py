@@ -68,7 +68,10 @@ class Layout:
         path = Path(path)
         if not path.exists():
             raise NotFoundError(what="bundle", name=str(path))
-        files: _Files = _Directory(path) if path.is_dir() else _Tar(path)
+        try:
+            files: _Files = _Directory(path) if path.is_dir() else _Tar(path)
+        except FormatError as error:
+            raise FormatError(what=f"{path}: {error.what}", expected=error.expected, got=error.got) from error
         if not (files.has(_MARKER) and files.has(_INDEX)):
             files.close()
             raise FormatError(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import errno
 import io
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
@@ -45,6 +48,11 @@ TIMEOUT_S = 60.0
 
 MIN_UPLOAD_BYTES_PER_S = 64 << 10
 """A slower upload is given up: half a megabit per second, the upstream of an old DSL line."""
+
+CONNECT_PATIENCE_S = 3.0
+"""A refused connection is tried again for this long: a hub needs about two seconds to start."""
+
+CONNECT_PAUSE_S = 0.1
 
 
 class OperatorClient:
@@ -179,22 +187,32 @@ class OperatorClient:
         return body
 
     async def _send(self, method: str, path: str, data: bytes | None) -> tuple[int, bytes]:
+        """One exchange. A hub that is just being started refuses connections for a moment; nothing was sent then."""
         if self._session is None:
             raise UnavailableError(what="the hub client", detail="it is not open")
-        try:
-            # A file-like body is sent in pieces, where aiohttp would write large bytes at once.
-            body = None if data is None else io.BytesIO(data)
-            timeout = aiohttp.ClientTimeout(total=self._timeout_s + len(data or b"") / MIN_UPLOAD_BYTES_PER_S)
-            async with self._session.request(
-                method, self._url + path, data=body, allow_redirects=False, timeout=timeout
-            ) as response:
-                return response.status, await _read(response)
-        except (aiohttp.ClientError, TimeoutError) as error:
-            raise UnavailableError(
-                what=f"the hub at {self._url}",
-                detail=str(error) or type(error).__name__,
-                advice="check the address and that `skerry hub serve` runs there",
-            ) from error
+        deadline = time.monotonic() + CONNECT_PATIENCE_S
+        while True:
+            try:
+                return await self._exchange(self._session, method, path, data)
+            except (aiohttp.ClientError, TimeoutError) as error:
+                if not _is_refused(error) or time.monotonic() >= deadline:
+                    raise UnavailableError(
+                        what=f"the hub at {self._url}",
+                        detail=_reason(error),
+                        advice="check the address and that `skerry hub serve` runs there",
+                    ) from error
+            await asyncio.sleep(CONNECT_PAUSE_S)
+
+    async def _exchange(
+        self, session: aiohttp.ClientSession, method: str, path: str, data: bytes | None
+    ) -> tuple[int, bytes]:
+        # A file-like body is sent in pieces, where aiohttp would write large bytes at once.
+        body = None if data is None else io.BytesIO(data)
+        timeout = aiohttp.ClientTimeout(total=self._timeout_s + len(data or b"") / MIN_UPLOAD_BYTES_PER_S)
+        async with session.request(
+            method, self._url + path, data=body, allow_redirects=False, timeout=timeout
+        ) as response:
+            return response.status, await _read(response)
 
     @staticmethod
     def _check(method: str, path: str, status: int, body: bytes) -> None:
@@ -207,7 +225,18 @@ class OperatorClient:
         what = f"{method} {path}"
         if status in {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE}:
             raise UnavailableError(what=what, detail=problem.detail, advice=problem.advice)
-        raise RemoteError(what=what, remote_name=problem.title, detail=problem.detail, advice=problem.advice)
+        detail = problem.detail.removeprefix(f"{what} was refused: ")
+        raise RemoteError(what=what, remote_name=problem.title, detail=detail, advice=problem.advice)
+
+
+def _is_refused(error: Exception) -> bool:
+    return isinstance(error, aiohttp.ClientConnectorError) and error.os_error.errno == errno.ECONNREFUSED
+
+
+def _reason(error: Exception) -> str:
+    """What the system said, without aiohttp's account of how it tried."""
+    number = error.os_error.errno if isinstance(error, aiohttp.ClientConnectorError) else None
+    return os.strerror(number) if number and number > 0 else str(error) or type(error).__name__
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

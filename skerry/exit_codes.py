@@ -56,7 +56,9 @@ _BY_ERROR: dict[type[BaseException], ExitCode] = {
     KeyboardInterrupt: ExitCode.INTERRUPTED,
 }
 
-_BUSY = frozenset({errno.EADDRINUSE, errno.ENOSPC, errno.EDQUOT, errno.EHOSTUNREACH, errno.ENETUNREACH})
+_BUSY = frozenset({
+    errno.EADDRINUSE, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EHOSTUNREACH, errno.ENETUNREACH,
+})  # fmt: skip
 _BAD_PATH = frozenset({errno.ENOENT, errno.EACCES, errno.EPERM, errno.EISDIR, errno.ENOTDIR, errno.EEXIST})
 
 

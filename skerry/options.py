@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -21,7 +22,8 @@ DEFAULT_HUB = "http://127.0.0.1:8780"
 TOKEN_VARIABLE = "SKERRY_TOKEN"  # noqa: S105 - the name of the variable
 VIEWER, OPERATOR, PUBLISHER = "viewer", "operator", "publisher"
 
-FILE = click.Path(path_type=Path)
+FILE = click.Path(path_type=Path, readable=False)
+"""Not looked at before it is opened: a file that cannot be read is as wrong as one that is missing."""
 
 
 def owner_options(command: _C) -> _C:
@@ -51,8 +53,15 @@ def hub_options(command: _C) -> _C:
     )(command)  # fmt: skip
     return click.option(
         "--hub", "hub_url", default=DEFAULT_HUB, envvar="SKERRY_HUB", show_default=True, show_envvar=True,
+        callback=_check_url,
         help="Address of the hub.",
     )(command)  # fmt: skip
+
+
+def _check_url(context: click.Context, option: click.Parameter, url: str) -> str:
+    if not re.match(r"https?://[^/]", url):
+        raise click.BadParameter(f"expected http://HOST:PORT or https://HOST, got {url!r}", ctx=context, param=option)
+    return url
 
 
 def labels_option(flag: str, *, help_text: str) -> Callable[[_C], _C]:
@@ -74,6 +83,8 @@ def trust_policy(owner_keys: tuple[Path, ...], threshold: int | None) -> TrustPo
     """The policy that the options of ``owner_options`` describe."""
     from edge_bundle.keys import PublicKey, TrustPolicy
 
+    if threshold is not None and threshold > len(owner_keys):
+        raise click.UsageError(f"--threshold {threshold} needs as many --owner-key, got {len(owner_keys)}")
     keys = tuple(PublicKey.load(path) for path in owner_keys)
     return TrustPolicy(keys=keys, threshold=threshold or len(keys))
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO, cast
 
 import click
@@ -97,6 +99,8 @@ def _flatten(prefix: str, values: Mapping[str, object]) -> Iterable[tuple[str, o
             yield from _flatten(f"{prefix}{name}.", value)
         elif isinstance(value, (list, tuple)):
             yield prefix + name, " ".join(str(item) for item in value)
+        elif isinstance(value, Path):
+            yield prefix + name, os.path.normpath(value)
         else:
             yield prefix + name, value
 

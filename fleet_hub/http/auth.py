@@ -17,6 +17,8 @@ from fleet_hub.rules.roles import Permission, Principal
 BEARER = "bearer "
 SIGNATURE_HEADER = "Signature"
 
+TOKEN_ADVICE = "give a token that the hub's init wrote: --token-file FILE, or SKERRY_TOKEN_FILE"  # noqa: S105 - advice
+
 
 class Doorkeeper:
     """Knows every node's key and every principal's token hash, in memory: no request waits for the database here."""
@@ -42,11 +44,13 @@ class Doorkeeper:
             raise UnauthenticatedError(
                 what=f"{request.method} {request.path}",
                 detail="expected an Authorization header with a bearer token",
-                advice="give a token from the file that the hub's init wrote",
+                advice=TOKEN_ADVICE,
             )
         principal = roles.find(header[len(BEARER) :].strip(), self._principals)
         if principal is None:
-            raise UnauthenticatedError(what=f"{request.method} {request.path}", detail="the token is unknown")
+            raise UnauthenticatedError(
+                what=f"{request.method} {request.path}", detail="the token is unknown", advice=TOKEN_ADVICE
+            )
         roles.require(principal, permission)
         return principal
 

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 @json_option
 @verbose_option
 def audit(noted: str | None, hub_url: str, token_file: Path | None, as_json: bool) -> None:
-    """Show the audit log, and check that nothing in it was changed; exit code 4 if something was.
+    """Show the audit log, and check that it was not changed.
 
-    The hash chain is computed again here, from the first event on; the hub is not taken at its word. Note the last
-    hash somewhere else: with it, --noted also sees an end that was cut off.
+    Exit code 4 if it was. The hash chain is computed again here, from the first event on; the hub is not taken at its
+    word. Note the last hash somewhere else: with it, --noted also sees an end that was cut off.
     """
 
     async def ask() -> AuditLog:

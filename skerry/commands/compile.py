@@ -54,9 +54,10 @@ def compile_(
     names: tuple[str, ...], folders: tuple[Path, ...], out: Path, tar: Path | None, html: Path | None,
     seed: int, force: bool, keys: tuple[Path, ...], as_json: bool,
 ) -> None:  # fmt: skip
-    """Compile MODEL for hardware profiles, measure each variant, pack and sign the bundle.
+    """Compile MODEL for hardware profiles, prove and sign the bundle.
 
-    MODEL is an ONNX file, or a folder with one.     Fails with exit code 6 if a variant does not keep the contract.
+    MODEL is an ONNX file, or a folder with one. Every variant is measured. Exit code 6 if one does not keep the
+    contract.
     """
     from compiler.compile import compile_bundle
     from compiler.report_json import report

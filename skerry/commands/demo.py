@@ -39,12 +39,16 @@ EXAMPLE = Path("examples") / "digits"
 def demo(
     context: click.Context, *, example: Path, report: Path | None, keep: Path | None, as_json: bool
 ) -> None:  # fmt: skip
-    """Compile, sign, roll out, serve, cache, report, and try four attacks, for real and on loopback.
+    """Show the whole path and four attacks, for real, on loopback.
 
-    Exit code 1 if any claim made on the way does not hold.
+    Compiles, signs, rolls out, serves, caches and reports. Exit code 1 if any claim made on the way does not hold.
     """
     from edge_bundle.canonical import dumps
+    from edge_bundle.errors import NotFoundError
 
+    if not example.is_dir():
+        advice = "give --example FOLDER, or run it in a clone of Skerry's repository"
+        raise NotFoundError(what="example folder", name=str(example), advice=advice)
     began = time.monotonic()
     with _folder(keep) as root:
         claims = _play(root.absolute(), example.absolute(), quiet=as_json)

@@ -38,7 +38,10 @@ def build(
     threshold: int | None,
     as_json: bool,
 ) -> None:
-    """Write a worker that enforces the contract of BUNDLE, and answers repeats from the CDN's cache."""
+    """Write a worker that enforces the contract of BUNDLE.
+
+    It answers repeats from the CDN's cache.
+    """
     from cdn_hooks.build import build_hook
     from edge_bundle.layout import Layout
     from edge_bundle.walk import walk_source

@@ -73,11 +73,17 @@ def init(
 @click.argument("folder", type=FILE)
 @verbose_option
 def serve(folder: Path) -> None:
-    """Run the hub that was set up in FOLDER, until SIGINT or SIGTERM."""
-    import logging
+    """Run the hub that was set up in FOLDER, until SIGINT or SIGTERM.
 
+    Logs go to stderr, one JSON object a line.
+    """
+    import logging
+    import sys
+
+    from edge_agent import logs
     from fleet_hub.config import load_config
     from fleet_hub.server import run_hub
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    logs.configure(sys.stderr)
+    logging.getLogger("fleet_hub").setLevel(logging.INFO)
     asyncio.run(run_hub(load_config(folder), on_ready=lambda url: click.echo(f"hub at {url}")))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from skerry.options import FILE
 from skerry.output import emit, facts
 from skerry.verb import json_option, verbose_option
 
@@ -21,7 +22,7 @@ def keys() -> None:
 
 @keys.command()
 @click.argument("names", nargs=-1, required=True)
-@click.option("--dir", "folder", type=click.Path(path_type=Path), default=Path(), show_default="current folder",
+@click.option("--dir", "folder", type=FILE, default=Path(), show_default="current folder",
               help="Where to write NAME.key (mode 0600) and NAME.pub.")  # fmt: skip
 @json_option
 @verbose_option
@@ -40,7 +41,7 @@ def generate(names: tuple[str, ...], folder: Path, as_json: bool) -> None:
 
 
 @keys.command()
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, required=True, type=FILE)
 @json_option
 @verbose_option
 def show(files: tuple[Path, ...], as_json: bool) -> None:

@@ -35,7 +35,7 @@ def release() -> None:
 def publish(
     bundle: Path, *, role: str, keys: tuple[Path, ...], hub_url: str, token_file: Path | None, as_json: bool
 ) -> None:
-    """Verify BUNDLE under the given keys, upload it and add it to the team's releases.
+    """Verify BUNDLE, upload it and add it to the team's releases.
 
     Every --key must have signed the bundle, and signs the team's list of releases.
     """
@@ -77,7 +77,7 @@ def list_(hub_url: str, token_file: Path | None, as_json: bool) -> None:
 @json_option
 @verbose_option
 def show(model: str, version: str, hub_url: str, token_file: Path | None, as_json: bool) -> None:
-    """Show the variants of VERSION of MODEL, what it was made from, and who signed it.
+    """Show the variants, the origin and the signers of a release.
 
     Nothing is verified; see `skerry verify`.
     """

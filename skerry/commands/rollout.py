@@ -42,7 +42,7 @@ def start(
     token_file: Path | None,
     as_json: bool,
 ) -> None:
-    """Move every selected node (all of them, if nothing is said) to VERSION of MODEL."""
+    """Move the selected nodes, or all, to VERSION of MODEL."""
 
     async def ask() -> RolloutRow:
         async with open_hub(hub_url, token_file, OPERATOR) as hub:
@@ -61,7 +61,10 @@ def start(
 def status(
     context: click.Context, rollout_id: str | None, hub_url: str, token_file: Path | None, as_json: bool
 ) -> None:
-    """Show every rollout, or the nodes of one; exit code 1 if a node of that one refused the release."""
+    """Show every rollout, or the nodes of one.
+
+    Exit code 1 if a node of that one refused the release.
+    """
 
     async def ask() -> tuple[RolloutRow, ...]:
         async with open_hub(hub_url, token_file, VIEWER) as hub:

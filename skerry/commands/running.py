@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @json_option
 @verbose_option
 def running(hub_url: str, token_file: Path | None, as_json: bool) -> None:
-    """Show which variant of which release each node runs, and since when."""
+    """Show which variant of which release each node runs."""
 
     async def ask() -> tuple[RunningRow, ...]:
         async with open_hub(hub_url, token_file, VIEWER) as hub:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @json_option
 @verbose_option
 def telemetry(hub_url: str, token_file: Path | None, as_json: bool) -> None:
-    """Show requests, cache hits, refusals and latencies per node and release."""
+    """Show requests, cache hits, errors and latencies per node."""
 
     async def ask() -> tuple[TelemetryRow, ...]:
         async with open_hub(hub_url, token_file, VIEWER) as hub:

@@ -13,11 +13,13 @@ from pathlib import Path
 import aiohttp
 import msgspec
 import pytest
+from aiohttp import web
 
 from edge_bundle.digest import sha256_digest
 from edge_bundle.errors import InvalidInputError, RemoteError, UnavailableError
 from fleet_hub.api import Problem
 from fleet_hub.config import CONFIG_FILE, LimitsConfig, load_config
+from fleet_hub.operator_client import OperatorClient
 from fleet_hub.server import run_hub
 from tests.fleet_hub.running import RunningHub, enrolled, init, serve
 
@@ -378,3 +380,30 @@ def test_refusals_keep_the_hubs_own_name(shared: RunningHub) -> None:
         assert (caught.value.name, caught.value.advice) == ("RefusedError", "use a token of role operator")
 
     asyncio.run(run(shared))
+
+
+def test_client_waits_for_a_hub_that_is_being_started(unused_port: int) -> None:
+    async def answer(_request: web.Request) -> web.Response:
+        return web.json_response({"items": []})
+
+    async def run() -> None:
+        app = web.Application()
+        app.router.add_get("/v1/nodes", answer)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        async with OperatorClient(f"http://127.0.0.1:{unused_port}", "token") as client:
+            asking = asyncio.create_task(client.nodes())
+            await asyncio.sleep(0.2)
+            assert not asking.done()
+            await web.TCPSite(runner, "127.0.0.1", unused_port).start()
+            assert await asking == ()
+        await runner.cleanup()
+
+    asyncio.run(run())
+
+
+@pytest.fixture
+def unused_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

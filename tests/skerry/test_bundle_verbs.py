@@ -127,7 +127,7 @@ def test_out_is_never_overwritten_unasked(skerry: Skerry, compiled: Compiled, tm
         pytest.param(["mallory"], None, 4, id="unknown key"),
         pytest.param(["alice", "mallory"], None, 4, id="one signature missing"),
         pytest.param(["alice", "mallory"], 1, 0, id="one of two"),
-        pytest.param(["alice"], 2, 3, id="threshold above the number of keys"),
+        pytest.param(["alice"], 2, 2, id="threshold above the number of keys"),
     ],
 )
 def test_verify(skerry: Skerry, compiled: Compiled, keys: list[str], threshold: int | None, code: int) -> None:
@@ -136,6 +136,41 @@ def test_verify(skerry: Skerry, compiled: Compiled, keys: list[str], threshold: 
     assert done.code == code, done.err
     if code == 4:
         assert "[SignatureError]" in done.err
+    if code == 2:
+        assert "--threshold 2 needs as many --owner-key, got 1" in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        pytest.param(["compile", MODEL, "--out", "b", "--key", "alice.pub"], "public key; give", id="public to sign"),
+        pytest.param(
+            ["hub", "init", "h", "--offline", "o", "--team", "t", "--owner-key", "alice.key"],
+            "private key; give",
+            id="private to trust",
+        ),
+    ],
+)
+def test_wrong_half_of_a_key(skerry: Skerry, compiled: Compiled, arguments: list[str], said: str) -> None:
+    words = [compiled.keys / word if str(word).startswith("alice") else word for word in arguments]
+    done = skerry(*words)
+    assert done.code == 3
+    other = {"alice.pub": "alice.key", "alice.key": "alice.pub"}[arguments[-1]]
+    assert f"advice: that is a {said} {compiled.keys / other}" in done.err
+
+
+def test_a_file_that_cannot_be_read_is_wrong_input(
+    skerry: Skerry, compiled: Compiled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.access", lambda *_: False)  # what click would go by; opening it is what counts
+    assert skerry("keys", "show", compiled.keys / "alice.pub").code == 0
+
+
+def test_cut_off_tar_is_named(skerry: Skerry, compiled: Compiled, tmp_path: Path) -> None:
+    (tmp_path / "b.tar").write_bytes(b"x" * 1000)
+    done = skerry("verify", tmp_path / "b.tar", *compiled.trusting)
+    assert done.code == 3
+    assert f"{tmp_path / 'b.tar'}: archive: expected" in done.err
 
 
 def test_verify_refuses_a_flipped_byte(skerry: Skerry, compiled: Compiled, tmp_path: Path) -> None:

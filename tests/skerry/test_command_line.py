@@ -30,6 +30,8 @@ def skerry(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProc
         pytest.param(["keys", "genrate"], 2, "Did you mean 'generate'?", id="mistyped nested verb"),
         pytest.param(["keys", "generate", "a", "--dirr", "x"], 2, "Did you mean '--dir'?", id="mistyped option"),
         pytest.param(["keys", "show", "missing.pub"], 3, "no key file named 'missing.pub'", id="missing file"),
+        pytest.param(["running", "--hub", "127.0.0.1:1"], 2, "expected http://HOST:PORT", id="address without scheme"),
+        pytest.param(["demo"], 3, "give --example FOLDER", id="demo outside a clone"),
         pytest.param(["completion", "tcsh"], 2, "'tcsh' is not one of", id="unknown shell"),
     ],
 )

@@ -63,6 +63,7 @@ def test_code_of_error(kind: type[BaseException], code: int) -> None:
         pytest.param(errno.EACCES, 3, id="permission denied"),
         pytest.param(errno.EADDRINUSE, 5, id="port in use"),
         pytest.param(errno.ENOSPC, 5, id="disk full"),
+        pytest.param(errno.EROFS, 5, id="read-only file system"),
         pytest.param(errno.EBADF, 70, id="anything else is our fault"),
     ],
 )

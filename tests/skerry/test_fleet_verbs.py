@@ -187,11 +187,14 @@ def test_token_is_refused(skerry: Skerry, hub: RunningHub, token: str, tmp_path:
     (tmp_path / "token").write_text(token)
     done = skerry("nodes", "list", "--hub", hub.url, "--token-file", tmp_path / "token")
     assert done.code == 4, done.err
+    assert done.err.count("was refused") == 1
+    assert "--token-file FILE, or SKERRY_TOKEN_FILE" in done.err
 
 
 def test_hub_is_away(skerry: Skerry) -> None:
     done = skerry("running", "--hub", f"http://127.0.0.1:{free_port()}")
     assert done.code == 5
+    assert "is unavailable: Connection refused [UnavailableError]" in done.err
     assert "advice: " in done.err
 
 
