@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -217,4 +218,13 @@ class HubClient:
         )
 
     def _unavailable(self, path: str, error: Exception) -> UnavailableError:
-        return UnavailableError(what=f"hub {self._url}{path}", detail=str(error) or type(error).__name__)
+        return UnavailableError(what=f"hub {self._url}{path}", detail=_reason(error))
+
+
+def _reason(error: Exception) -> str:
+    """What the system said, without aiohttp's account of how it tried; of TLS, whose numbers are its own, all."""
+    if isinstance(error, aiohttp.ClientConnectorError) and not isinstance(error, aiohttp.ClientSSLError):
+        cause = error.os_error
+        number = cause.errno or 0
+        return os.strerror(number) if number > 0 else cause.strerror or str(cause)
+    return str(error) or type(error).__name__

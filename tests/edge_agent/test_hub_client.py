@@ -143,7 +143,25 @@ def test_nobody_listens() -> None:
     async def main() -> None:
         client = HubClient(url="http://127.0.0.1:9", key=KEY, limits=LIMITS, clock=lambda: NOW_S)
         async with client:
-            with pytest.raises(UnavailableError, match=r"127\.0\.0\.1:9"):
+            with pytest.raises(UnavailableError, match=r"127\.0\.0\.1:9") as caught:
+                await poll(client)
+        assert caught.value.detail == "Connection refused"
+
+    asyncio.run(main())
+
+
+def test_a_server_without_tls_is_told_as_such() -> None:
+    async def main() -> None:
+        async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read(1)
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            writer.close()
+
+        server = await asyncio.start_server(talk, "127.0.0.1", 0)
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        client = HubClient(url=url, key=KEY, limits=LIMITS, clock=lambda: NOW_S)
+        async with server, client:
+            with pytest.raises(UnavailableError, match="SSL"):
                 await poll(client)
 
     asyncio.run(main())
