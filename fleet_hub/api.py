@@ -95,6 +95,14 @@ class ReleaseDetail(ReleaseRow, frozen=True, forbid_unknown_fields=True, kw_only
     signed_by: tuple[str, ...]
 
 
+class TeamRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the ceremony delegated to a team: ``threshold`` of the keys must sign its releases, on these paths."""
+
+    threshold: int
+    keyids: tuple[str, ...]
+    paths: tuple[str, ...]
+
+
 class ReleaseRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """New metadata of a team role (base64), which names the new releases. Their blobs are uploaded before."""
 

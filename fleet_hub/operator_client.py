@@ -32,6 +32,7 @@ from fleet_hub.api import (
     RolloutRequest,
     RolloutRow,
     RunningRow,
+    TeamRules,
     TelemetryRow,
     TokenRequest,
     TokenResponse,
@@ -166,6 +167,10 @@ class OperatorClient:
             return None
         self._check("GET", path, status, body)
         return body
+
+    async def team_rules(self, role: str) -> TeamRules:
+        """Whose signatures the releases of a team role take."""
+        return await self._call("GET", f"/v1/team/{role}/rules", TeamRules)
 
     async def admit(self, role: str, metadata: bytes) -> tuple[ReleaseRow, ...]:
         """Hand in new metadata of a team role; the releases it added."""

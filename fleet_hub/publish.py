@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from edge_bundle.digest import Digest, sha256_digest
-from edge_bundle.errors import FormatError
+from edge_bundle.errors import FormatError, InvalidInputError
 from edge_bundle.keys import SigningKey, TrustPolicy
 from edge_bundle.layout import Layout
 from edge_bundle.messages import ReleaseCustom
 from edge_bundle.walk import walk_source
-from fleet_hub.api import ReleaseRow
+from fleet_hub.api import ReleaseRow, TeamRules
 from fleet_hub.reachability import reach
 from fleet_hub.trust import team
 from fleet_hub.trust.team import ReleaseTarget
@@ -33,6 +33,9 @@ class PublishTransport(Protocol):
 
     async def put_blob(self, digest: Digest, data: bytes) -> None:
         """Upload a blob."""
+
+    async def team_rules(self, role: str) -> TeamRules:
+        """Whose signatures the releases of a team role take."""
 
     async def team_metadata(self, role: str) -> bytes | None:
         """Current metadata of a team role; ``None`` before its first release."""
@@ -59,12 +62,13 @@ async def publish(
 ) -> ReleaseRow:
     """Verify the bundle, upload it, and add it to the team's releases. ``on_blob`` gets blobs done and blobs in all.
 
-    Raises what the walk raises for a bundle that does not verify, ConflictError for a version that exists, FormatError
-    for a hub that says it admitted something else, and what the transport raises.
+    Raises what the walk raises for a bundle that does not verify, InvalidInputError for too few keys, ConflictError for
+    a version that exists, FormatError for a hub that says it admitted something else, and what the transport raises.
     """
     index = publication.layout.index
     verified = walk_source(index, publication.layout, publication.policy)
     custom = ReleaseCustom(model=verified.name, version=verified.version, bundle_digest=verified.bundle_digest)
+    _check_keys(publication, await transport.team_rules(publication.role))
     current = await transport.team_metadata(publication.role)
     # Signed before anything is uploaded: a version that exists already must not cost an upload.
     signed = team.extend_role(
@@ -81,6 +85,18 @@ async def publish(
         got = row.bundle_digest if row else "another release"
         raise FormatError(what="the hub's answer to a publication", expected=custom.bundle_digest, got=got)
     return row
+
+
+def _check_keys(publication: Publication, rules: TeamRules) -> None:
+    """The hub is only believed about when to give up early; it checks the signatures anyway."""
+    own = {key.public.keyid for key in publication.keys}.intersection(rules.keyids)
+    if len(own) < rules.threshold:
+        raise InvalidInputError(
+            file=f"team role {publication.role}",
+            expected=f"{rules.threshold} keys of the team to sign with",
+            got=str(len(own)),
+            advice=f"give --key once per owner, {rules.threshold} needed",
+        )
 
 
 async def _upload(

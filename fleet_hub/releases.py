@@ -9,7 +9,7 @@ from functools import partial
 from edge_bundle.digest import check_digest
 from edge_bundle.errors import DigestMismatchError, NotFoundError, SubjectMismatchError
 from edge_bundle.limits import MAX_INDEX_BYTES
-from fleet_hub.api import ReleaseRow, VariantRow
+from fleet_hub.api import ReleaseRow, TeamRules, VariantRow
 from fleet_hub.blob_store import BlobStore
 from fleet_hub.reachability import ReachableRelease, reach
 from fleet_hub.store import releases as store
@@ -52,6 +52,14 @@ class ReleaseDesk:
         if found is None:
             raise NotFoundError(what="team role with releases", name=team_role)
         return found
+
+    async def team_rules(self, team_role: str) -> TeamRules:
+        """Whose signatures its releases take.
+
+        Raises NotFoundError: no such team role.
+        """
+        async with self._lock:
+            return await asyncio.to_thread(self._trust.team_rules, team_role)
 
     async def refresh(self) -> None:
         """Sign the timestamp again."""

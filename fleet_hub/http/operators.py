@@ -118,6 +118,14 @@ async def read_team_role(request: web.Request) -> web.Response:
     return web.Response(body=data, content_type=bodies.JSON)
 
 
+@routes.get("/v1/team/{role}/rules")
+async def read_team_rules(request: web.Request) -> web.Response:
+    """Whose signatures the team's releases take: a publisher with too few keys learns it before an upload."""
+    hub = request.app[HUB]
+    hub.doorkeeper.operator(request, Permission.PUBLISH)
+    return bodies.answer(await hub.releases.team_rules(request.match_info["role"]))
+
+
 @routes.post("/v1/rollouts")
 async def start_rollout(request: web.Request) -> web.Response:
     """Start a rollout."""

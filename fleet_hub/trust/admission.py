@@ -21,6 +21,7 @@ from edge_bundle.errors import (
     SignatureError,
 )
 from edge_bundle.messages import ReleaseCustom, target_path
+from fleet_hub.api import TeamRules
 from fleet_hub.trust import metadata
 
 
@@ -75,6 +76,15 @@ def releases(delegator: Targets, team_role: str, current: bytes) -> tuple[Releas
     role = _delegated(delegator, team_role)
     targets = metadata.parse(current, Targets, what=f"{team_role} metadata").signed.targets
     return tuple(_read(role, target) for target in targets.values())
+
+
+def rules(delegator: Targets, team_role: str) -> TeamRules:
+    """What is delegated to a team role.
+
+    Raises NotFoundError: no such role.
+    """
+    role = _delegated(delegator, team_role)
+    return TeamRules(threshold=role.threshold, keyids=tuple(role.keyids), paths=tuple(role.paths or ()))
 
 
 def _delegated(delegator: Targets, team_role: str) -> DelegatedRole:

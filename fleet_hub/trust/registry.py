@@ -11,6 +11,7 @@ from tuf.api.metadata import Targets
 
 from edge_bundle.errors import UntrustedMetadataError
 from edge_bundle.keys import SigningKey
+from fleet_hub.api import TeamRules
 from fleet_hub.trust import admission, metadata, online
 from fleet_hub.trust.admission import ReleaseTarget
 from fleet_hub.trust.online import Lifetimes
@@ -39,6 +40,10 @@ class TrustRegistry:
     def team_metadata(self, team_role: str) -> bytes | None:
         """The current file of a team role; ``None`` before its first release."""
         return self._repository.committed().roles.get(team_role)
+
+    def team_rules(self, team_role: str) -> TeamRules:
+        """Whose signatures a team role takes; see ``admission.rules``."""
+        return admission.rules(self._repository.committed().targets, team_role)
 
     def check(self, team_role: str, offered: bytes) -> tuple[ReleaseTarget, ...]:
         """The releases that ``offered`` would add; see ``admission.check_next`` for rules and errors."""

@@ -35,7 +35,7 @@ def inspect(path: Path, as_json: bool) -> None:
         emit(model, as_json=as_json, render=lambda: _model_table(model))
         return
     bundle = found
-    emit(bundle, as_json=as_json, render=lambda: Group(_bundle_table(bundle), _variant_table(bundle.variants)))
+    emit(bundle, as_json=as_json, render=lambda: Group(_bundle_table(bundle), "", _variant_table(bundle.variants)))
 
 
 def _model_table(model: ModelDescription) -> RenderableType:

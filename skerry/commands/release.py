@@ -108,7 +108,7 @@ def _release_table(rows: Sequence[ReleaseRow]) -> RenderableType:
 def _with_next(row: ReleaseRow) -> RenderableType:
     from rich.console import Group
 
-    return Group(_release_table([row]), facts("", {"next": f"skerry rollout start {row.model} {row.version}"}))
+    return Group(_release_table([row]), "", facts("", {"next": f"skerry rollout start {row.model} {row.version}"}))
 
 
 def _details(row: ReleaseDetail) -> RenderableType:
@@ -119,4 +119,4 @@ def _details(row: ReleaseDetail) -> RenderableType:
         "claims to be signed by": row.signed_by,
     })  # fmt: skip
     rows = [(v.profile, f"{v.size_bytes / 1000:.1f}", v.variant_digest) for v in row.variants]
-    return Group(found, table("", ("profile", "size kB#", "variant"), rows))
+    return Group(found, "", table("", ("profile", "size kB#", "variant"), rows))

@@ -105,7 +105,7 @@ def _with_next(row: RolloutRow) -> RenderableType:
     from rich.console import Group
 
     nobody = {} if row.nodes else {"note": "no enrolled node matches; nodes that enrol later will get it"}
-    return Group(rollout_table([row]), facts("", {**nobody, "next": f"skerry rollout status {row.rollout_id}"}))
+    return Group(rollout_table([row]), "", facts("", {**nobody, "next": f"skerry rollout status {row.rollout_id}"}))
 
 
 def _node_table(row: RolloutRow) -> RenderableType:

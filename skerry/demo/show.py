@@ -36,7 +36,9 @@ class Show:
 
     def tables(self, *tables: RenderableType) -> None:
         """What was found, before it is judged."""
-        self.console.print(*tables)
+        for one in tables:
+            self.console.print(one)
+            self.console.print()
 
     def claims(self, claims: Sequence[Claim]) -> None:
         """One line per claim."""

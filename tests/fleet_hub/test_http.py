@@ -221,6 +221,7 @@ ROLE_TABLE = [
     ("POST", "/v1/releases", "publish"),
     ("PUT", f"/v1/blobs/{DIGEST}", "publish"),
     ("GET", "/v1/team/vision", "publish"),
+    ("GET", "/v1/team/vision/rules", "publish"),
     ("GET", "/v1/nodes", "view"),
     ("GET", "/v1/nodes/events", "view"),
     ("GET", "/v1/releases", "view"),

@@ -7,10 +7,10 @@ import msgspec
 import pytest
 
 from edge_bundle.digest import sha256_digest
-from edge_bundle.errors import ConflictError, FormatError, RemoteError, SignatureError
+from edge_bundle.errors import ConflictError, FormatError, InvalidInputError, RemoteError, SignatureError
 from edge_bundle.keys import SigningKey
 from edge_bundle.layout import Layout
-from fleet_hub.api import ReleaseRow
+from fleet_hub.api import ReleaseRow, TeamRules
 from tests.edge_bundle.samples import MODEL_DIGEST
 from tests.fleet_hub.running import TEAM, RunningHub, init, serve
 from tests.fleet_hub.samples import ALICE, CAROL, MALLORY, OWNERS, PROFILES, make_bundle
@@ -74,12 +74,50 @@ def test_second_version_adds_and_same_version_conflicts(tmp_path: Path) -> None:
 def test_hub_refuses_what_the_delegation_does_not_cover(
     tmp_path: Path, keys: tuple[SigningKey, ...], model: str, refusal: str
 ) -> None:
+    async def asking_for_nothing(role: str) -> TeamRules:
+        assert role == TEAM
+        return TeamRules(threshold=0, keyids=(), paths=())
+
     async def run(hub: RunningHub) -> None:
-        with pytest.raises(RemoteError) as caught:
-            await publish(hub, tmp_path / "bundle", keys=keys, model=model)
+        with make_bundle(tmp_path / "bundle", "1.0.0", model, keys) as layout:
+            async with hub.client("publisher") as client:
+                client.team_rules = asking_for_nothing  # type: ignore[method-assign]
+                with pytest.raises(RemoteError) as caught:
+                    await client.publish(layout, keys, TEAM)
         assert caught.value.name == refusal
         async with hub.client("viewer") as viewer:
             assert await viewer.list_releases() == ()
+
+    with serve(init(tmp_path)) as hub:
+        asyncio.run(run(hub))
+
+
+@pytest.mark.parametrize(
+    "keys", [pytest.param((ALICE,), id="one-of-two"), pytest.param((ALICE, MALLORY), id="stranger")]
+)
+def test_too_few_keys_are_told_before_an_upload(tmp_path: Path, keys: tuple[SigningKey, ...]) -> None:
+    async def run(hub: RunningHub) -> None:
+        with make_bundle(tmp_path / "bundle", keys=keys) as layout:
+            async with hub.client("publisher") as client:
+                with pytest.raises(
+                    InvalidInputError, match="expected 2 keys of the team to sign with, got 1"
+                ) as caught:
+                    await client.publish(layout, keys, TEAM)
+                assert caught.value.advice == "give --key once per owner, 2 needed"
+        assert list((hub.directory / "blobs").rglob("*")) == []
+
+    with serve(init(tmp_path)) as hub:
+        asyncio.run(run(hub))
+
+
+def test_team_that_the_ceremony_does_not_know(tmp_path: Path) -> None:
+    async def run(hub: RunningHub) -> None:
+        async with hub.client("publisher") as client:
+            rules = await client.team_rules(TEAM)
+            assert (rules.threshold, rules.paths, len(rules.keyids)) == (2, ("digits/*.json",), 2)
+            with make_bundle(tmp_path / "b") as layout, pytest.raises(RemoteError, match="no team role named 'audio'"):
+                await client.publish(layout, OWNERS, "audio")
+        assert list((hub.directory / "blobs").rglob("*")) == []
 
     with serve(init(tmp_path)) as hub:
         asyncio.run(run(hub))
