@@ -7,6 +7,7 @@
 5. ``accuracy.output`` names an output.
 6. Every number is finite.
 7. A sensitive model's answers are not reused in a CDN.
+8. No model is called ``stats``: ``/v2/models/stats`` is the agent's own page (as in Triton's statistics extension).
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from edge_bundle.errors import InvalidInputError
 from edge_bundle.tensor import DYNAMIC, DType
 
 _FLOAT_MAX = {DType.FP16: 65504.0, DType.FP32: 3.4028234663852886e38, DType.FP64: math.inf}
+
+RESERVED_NAME = "stats"
 
 
 def check_contract(contract: Contract, *, file: str) -> None:
@@ -111,6 +114,9 @@ def _whole(contract: Contract) -> Iterator[_Violation]:
     # Rule 7
     if contract.privacy.sensitive and contract.cache.reuse is Reuse.CDN:
         yield "cache.reuse", f"{Reuse.NODE.value!r}, because privacy.sensitive is true", repr(Reuse.CDN.value)
+    # Rule 8
+    if contract.name == RESERVED_NAME:
+        yield "name", "a name that no endpoint of the agent has", repr(contract.name)
 
 
 def _numbers(contract: Contract) -> Iterator[tuple[str, float]]:

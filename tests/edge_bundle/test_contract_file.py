@@ -109,6 +109,7 @@ MISTAKES: dict[str, tuple[str, str, str, str, str, str]] = {
     "bad_name": ('name = "digits"', 'name = "Digits"', "name", "a name of lower-case letters", "'Digits'", ""),
     "name_with_newline": ('name = "digits"', 'name = "digits\\n"', "name", "a name of lower-case letters", r"'digits\n'", ""),
     "name_with_path": ('name = "digits"', 'name = "../digits"', "name", "a name of lower-case letters", "'../digits'", ""),
+    "reserved_name": ('name = "digits"', 'name = "stats"', "name", "a name that no endpoint of the agent has", "'stats'", ""),
     "bad_version": ('version = "1.0.0"', 'version = "1.0"', "version", "three numbers like '1.4.0'", "'1.0'", ""),
     "bad_dtype": ('dtype = "FP32"', 'dtype = "float32"', "inputs[0].dtype", "one of BOOL, UINT8", "'float32'", ""),
     "dtype_in_lower_case": ('dtype = "FP32"', 'dtype = "fp32"', "inputs[0].dtype", "one of BOOL, UINT8", "'fp32'", "did you mean 'FP32'?"),
