@@ -120,13 +120,14 @@ class RolloutRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
 
 class RolloutNodeRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One node of a rollout; ``error`` is the stable name of a refusal."""
+    """One node of a rollout; ``error`` is the stable name of a refusal. A node long unseen stays ``pending``."""
 
     node_id: str
     state: str
     error: str
     detail: str
     changed_at_ms: int
+    last_seen_ms: int
 
 
 class RolloutRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -15,6 +15,7 @@ from fleet_hub.api import NodeRow, ReleaseRow, RolloutNodeRow, RolloutRequest, R
 from fleet_hub.rules import rollout as rules
 from fleet_hub.rules.rollout import NodeState, Ordered, Rollout, Selector
 from fleet_hub.store import audit_log, nodes, releases
+from fleet_hub.store.tables import nodes as node_table
 from fleet_hub.store.tables import rollout_nodes, rollouts
 
 
@@ -192,7 +193,10 @@ def _rollout(row: Row[tuple[object, ...]]) -> Rollout:
 
 def _row(connection: Connection, row: Row[tuple[object, ...]]) -> RolloutRow:
     found = connection.execute(
-        select(rollout_nodes).where(rollout_nodes.c.rollout_id == row.rollout_id).order_by(rollout_nodes.c.node_id)
+        select(rollout_nodes, node_table.c.last_seen_ms)
+        .join(node_table, node_table.c.node_id == rollout_nodes.c.node_id)
+        .where(rollout_nodes.c.rollout_id == row.rollout_id)
+        .order_by(rollout_nodes.c.node_id)
     ).all()
     return RolloutRow(
         rollout_id=row.rollout_id,
@@ -211,6 +215,7 @@ def _row(connection: Connection, row: Row[tuple[object, ...]]) -> RolloutRow:
                 error=node.error,
                 detail=node.detail,
                 changed_at_ms=node.changed_at_ms,
+                last_seen_ms=node.last_seen_ms,
             )
             for node in found
         ),

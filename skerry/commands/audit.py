@@ -81,7 +81,7 @@ def _table(events: tuple[AuditRow, ...], broken: Break | None) -> RenderableType
     last = events[-1].hash if events else "none"
     chain = "chain holds" if broken is None else f"chain BROKEN at event {broken.seq}"
     title = f"{len(events)} events, {chain}, last hash {last}"
-    columns = ("#", "when (UTC)", "who", "what", "to", "detail")
+    columns = ("seq#", "when (UTC)", "who", "what", "to", "detail")
     return table(
         title,
         columns,

@@ -110,5 +110,6 @@ def _with_next(row: RolloutRow) -> RenderableType:
 
 def _node_table(row: RolloutRow) -> RenderableType:
     title = f"{row.rollout_id}: {row.model} {row.version}, nodes: {_counts(row)}"
-    columns = ("node", "state", "error", "detail", "changed")
-    return table(title, columns, [(n.node_id, n.state, n.error, n.detail, ago(n.changed_at_ms)) for n in row.nodes])
+    columns = ("node", "state", "since", "last seen", "error", "detail")
+    rows = [(n.node_id, n.state, ago(n.changed_at_ms), ago(n.last_seen_ms), n.error, n.detail) for n in row.nodes]
+    return table(title, columns, rows)

@@ -153,6 +153,7 @@ def test_rollout_reaches_selected_nodes_and_finishes(tmp_path: Path) -> None:
         async with hub.client("operator") as operator:
             rollout = await operator.start_rollout("digits", "1.0.0", labels={"site": "north"})
             assert rollout.counts == {"pending": 1}
+            assert rollout.nodes[0].last_seen_ms > 0
             assert (await south.poll()).desired == ()
             (order,) = (await north.poll()).desired
             assert (order.model, order.version, order.target_path) == ("digits", "1.0.0", "digits/1.0.0.json")

@@ -79,7 +79,7 @@ def test_bad_service_fails(proof: Proof, spoil: Callable[[Served], Served], clai
     ],
 )
 def test_attacks_that_did_not_end_as_they_should(state: str, error: str, serving: str) -> None:
-    row = RolloutNodeRow(node_id="n", state=state, error=error, detail="", changed_at_ms=0)
+    row = RolloutNodeRow(node_id="n", state=state, error=error, detail="", changed_at_ms=0, last_seen_ms=0)
     attacks = Attacks((Attack("rollback", RollbackError, row),), "1.2.0", serving)
     assert len(failed(act6_attacks.judge(attacks))) == 1
 
