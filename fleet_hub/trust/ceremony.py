@@ -99,6 +99,7 @@ def check_teams(teams: Sequence[TeamRole]) -> None:
     names = [team.name for team in teams]
     for team in teams:
         _check_name(team.name)
+        _check_paths(team)
         _check_threshold(team.name, team.keys, team.threshold)
         if team.name in TOP_LEVEL_ROLES or names.count(team.name) > 1:
             raise InvalidInputError(file="ceremony", key=team.name, expected="a role name not yet taken", got=team.name)
@@ -115,6 +116,18 @@ def _check_name(name: str) -> None:
             expected="a name of at most 63 lower case letters, digits, dots, dashes and underscores",
             got=repr(name[:80]),
         ) from None
+
+
+def _check_paths(team: TeamRole) -> None:
+    """In a pattern of TUF, no wildcard stands for a slash (specification, section 4.5)."""
+    for path in team.paths:
+        if path.count("/") != 1:
+            raise InvalidInputError(
+                file="ceremony",
+                key=f"{team.name}.paths",
+                expected="MODEL/VERSION.json, with wildcards or not",
+                got=repr(path[:80]),
+            )
 
 
 def _check_threshold(role: str, keys: Sequence[PublicKey], threshold: int) -> None:

@@ -33,18 +33,20 @@ def test_offline_keys_never_land_on_the_hub(tmp_path: Path, hub: str, offline: s
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "pattern", "said"),
     [
-        pytest.param("a/b c", id="path"),
-        pytest.param("", id="empty"),
-        pytest.param("Vision", id="upper-case"),
-        pytest.param("x" * 64, id="long"),
-        pytest.param("targets", id="taken-by-tuf"),
+        pytest.param("a/b c", "*/*.json", "expected a name", id="path"),
+        pytest.param("", "*/*.json", "expected a name", id="empty"),
+        pytest.param("Vision", "*/*.json", "expected a name", id="upper-case"),
+        pytest.param("x" * 64, "*/*.json", "expected a name", id="long"),
+        pytest.param("targets", "*/*.json", "expected a role name not yet taken", id="taken-by-tuf"),
+        pytest.param("vision", "digits", "expected MODEL/VERSION.json", id="pattern-of-no-release"),
+        pytest.param("vision", "a/b/*.json", "expected MODEL/VERSION.json", id="pattern-too-deep"),
     ],
 )
-def test_team_that_could_never_publish(tmp_path: Path, name: str) -> None:
-    team = TeamRole(name, ("*/*.json",), (ALICE.public,), threshold=1)
-    with pytest.raises(InvalidInputError, match="name"):
+def test_team_that_could_never_publish(tmp_path: Path, name: str, pattern: str, said: str) -> None:
+    team = TeamRole(name, (pattern,), (ALICE.public,), threshold=1)
+    with pytest.raises(InvalidInputError, match=said):
         init_hub(InitPlan(tmp_path / "hub", tmp_path / "offline", (team,)), time.time)
     assert list(tmp_path.iterdir()) == []
 
