@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from rich.console import Console
 
@@ -23,6 +25,20 @@ def test_square_brackets_stay(rendered: object) -> None:
     with console.capture() as capture:
         console.print(rendered)
     assert HOSTILE in capture.get()
+
+
+def test_paths_are_shown_tidy() -> None:
+    console = Console(width=100)
+    with console.capture() as capture:
+        console.print(facts("", {"folder": Path("a3/../small"), "bundle": "sha256:" + "0" * 64}))
+    assert capture.get().split() == ["folder", "small", "bundle", "sha256:" + "0" * 64]
+
+
+def test_long_values_are_folded_never_cut() -> None:
+    console = Console(width=60)
+    with console.capture() as capture:
+        console.print(facts("", {"bundle": "sha256:" + "0" * 64}))
+    assert capture.get().count("0") == 64
 
 
 def test_an_error_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
