@@ -31,23 +31,27 @@ COST = ("profile", "runtime", "p50 us", "p99 us", "kB", "MiB")
 
 @dataclass(frozen=True)
 class Fitting:
-    """``wide`` where the terminal has room for all of it, else ``narrow``: no figure is cut or broken in two."""
+    """The first of ``choices`` that the terminal has room for, else the last: no figure is cut or broken in two."""
 
-    wide: RenderableType
-    narrow: RenderableType
+    choices: tuple[RenderableType, ...]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Called by rich with the width at hand."""
-        needed = console.measure(self.wide, options=options.update_width(UNLIMITED)).maximum
-        yield self.wide if needed <= options.max_width else self.narrow
+        room = options.update_width(UNLIMITED)
+        fits = (choice for choice in self.choices if console.measure(choice, options=room).maximum <= options.max_width)
+        yield next(fits, self.choices[-1])
 
 
 def variants_table(result: CompileResult) -> Fitting:
-    """One line per variant: what was measured, and its digest. Below 118 columns, two tables of at most 72."""
+    """One line per variant: what was measured, and its digest.
+
+    Below 118 columns without the runtime, which the profile implies; below 98, two tables of at most 72.
+    """
     title = f"{result.name} {result.version}"
     cells = [_cells(variant, result.reference) for variant in result.variants]
-    wide = _table(title, ("profile", "runtime", *FIGURES, "digest"), cells)
-    return Fitting(wide, Group(_table(title, QUALITY, cells), _table("", COST, cells)))
+    whole = _table(title, ("profile", "runtime", *FIGURES, "digest"), cells)
+    short = _table(title, ("profile", *FIGURES, "digest"), cells)
+    return Fitting((whole, short, Group(_table(title, QUALITY, cells), _table("", COST, cells))))
 
 
 def _table(title: str, columns: tuple[str, ...], rows: list[dict[str, str]]) -> Table:
