@@ -21,8 +21,8 @@ from fleet_hub.blob_store import BlobStore
 from fleet_hub.config import HubConfig
 from fleet_hub.http.app import build_app
 from fleet_hub.http.auth import Doorkeeper
+from fleet_hub.http.hub import Hub
 from fleet_hub.http.metrics import Metrics
-from fleet_hub.hub import Hub
 from fleet_hub.releases import ReleaseDesk
 from fleet_hub.store import audit_log, database, nodes, principals, telemetry
 from fleet_hub.store.reader import Reader

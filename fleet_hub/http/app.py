@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from fleet_hub.http import blobs, health, nodes, operators, problems, tuf
-from fleet_hub.hub import HUB, Hub
+from fleet_hub.http.hub import HUB, Hub
 
 
 def build_app(hub: Hub) -> web.Application:

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from edge_bundle.digest import Digest
 from fleet_hub.http import bodies
-from fleet_hub.hub import HUB
+from fleet_hub.http.hub import HUB
 from fleet_hub.rules.roles import Permission
 
 routes = web.RouteTableDef()

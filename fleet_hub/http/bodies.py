@@ -10,7 +10,7 @@ from aiohttp import web
 
 from edge_bundle import canonical
 from edge_bundle.errors import FormatError, LimitExceededError
-from fleet_hub.hub import HUB
+from fleet_hub.http.hub import HUB
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from fleet_hub.http import metrics
-from fleet_hub.hub import HUB
+from fleet_hub.http.hub import HUB
 from fleet_hub.store import nodes
 
 routes = web.RouteTableDef()

@@ -12,7 +12,7 @@ from edge_bundle.messages import DesiredRelease, EnrolRequest, EnrolResponse, Po
 from fleet_hub.api import Accepted
 from fleet_hub.http import bodies
 from fleet_hub.http.auth import signed_body
-from fleet_hub.hub import HUB
+from fleet_hub.http.hub import HUB
 from fleet_hub.rules import telemetry_ingest
 from fleet_hub.rules.rollout import Rollout
 from fleet_hub.store import nodes, rollouts, telemetry

@@ -21,7 +21,7 @@ from fleet_hub.api import (
     TokenResponse,
 )
 from fleet_hub.http import bodies
-from fleet_hub.hub import HUB
+from fleet_hub.http.hub import HUB
 from fleet_hub.rules import roles
 from fleet_hub.rules.roles import Permission
 from fleet_hub.store import audit_log, nodes, releases, rollouts, telemetry

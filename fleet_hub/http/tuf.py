@@ -6,7 +6,7 @@ import asyncio
 
 from aiohttp import web
 
-from fleet_hub.hub import HUB
+from fleet_hub.http.hub import HUB
 from fleet_hub.trust.repository import TIMESTAMP_FILE
 
 routes = web.RouteTableDef()

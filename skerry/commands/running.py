@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from skerry.fleet_tables import running_table
 from skerry.options import VIEWER, hub_options, open_hub
-from skerry.output import ago, emit, short, table
+from skerry.output import emit
 from skerry.verb import json_option, verbose_option
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
-
     from fleet_hub.api import RunningRow
 
 
@@ -32,19 +30,3 @@ def running(hub_url: str, token_file: Path | None, as_json: bool) -> None:
 
     rows = asyncio.run(ask())
     emit({"running": rows}, as_json=as_json, render=lambda: running_table(rows))
-
-
-def running_table(rows: Sequence[RunningRow]) -> RenderableType:
-    """The answer to "what exactly is running where?"; the JSON has the bundle, the runtime and the version before."""
-    columns = ("node", "release", "profile", "variant", "since", "rollout")
-    return table(
-        "",
-        columns,
-        [
-            (
-                r.node_id, f"{r.model} {r.version}", r.profile, short(r.variant_digest), ago(r.since_ms),
-                r.rollout_id,
-            )
-            for r in rows
-        ],
-    )  # fmt: skip

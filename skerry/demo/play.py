@@ -9,8 +9,6 @@ from compiler.compile import CompileResult
 from compiler.report_table import variants_table
 from edge_bundle.contract import Contract
 from edge_bundle.contract_file import load_contract
-from skerry.commands.running import running_table
-from skerry.commands.telemetry import telemetry_table
 from skerry.demo import act1_compile, act2_sign, act3_fleet, act4_serve, act5_report, act6_attacks, show
 from skerry.demo.act2_sign import Signed
 from skerry.demo.act3_fleet import Fleet, Hub
@@ -19,6 +17,7 @@ from skerry.demo.claims import Claim
 from skerry.demo.processes import Crew
 from skerry.demo.show import Show
 from skerry.demo.workplace import AGENTS, Workplace
+from skerry.fleet_tables import running_table, telemetry_table
 
 
 async def play(place: Workplace, stage: Show) -> list[Claim]:
