@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from skerry.options import VIEWER, hub_options, open_hub
-from skerry.output import emit, shorten_digests, table
+from skerry.output import emit, pairs, shorten_digests, table
 from skerry.verb import json_option, verbose_option
 
 if TYPE_CHECKING:
@@ -85,9 +87,25 @@ def _table(events: tuple[AuditRow, ...], broken: Break | None) -> RenderableType
     return table(
         title,
         columns,
-        [(e.seq, _when(e.at_ms), e.actor, e.action, *map(shorten_digests, (e.subject, e.detail))) for e in events],
+        [(e.seq, _when(e.at_ms), e.actor, e.action, shorten_digests(e.subject), _detail(e.detail)) for e in events],
     )
 
 
 def _when(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%y-%m-%d %H:%M:%S")
+
+
+def _detail(text: str) -> str:
+    """The detail as words, a line each, the whole is in the JSON; text that is no JSON object stays as it is."""
+    try:
+        members = json.loads(text)
+    except ValueError:
+        return text
+    if not isinstance(members, dict):
+        return text
+    return "\n".join(f"{key} {_words(value)}" for key, value in members.items() if value not in (None, "", {}))
+
+
+def _words(value: object) -> str:
+    text = pairs({k: str(v) for k, v in value.items()}) if isinstance(value, dict) else str(value)
+    return re.sub(r"\b(?:sha256:)?([0-9a-f]{12})[0-9a-f]{52}\b", r"\1..", text)
