@@ -13,7 +13,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip ``heavy`` tests, saying how to run them, unless the switch is set."""
     if os.environ.get(HEAVY_SWITCH) == "1":
         return
-    skip = pytest.mark.skip(reason=f"heavy: run with {HEAVY_SWITCH}=1 after `npm ci --prefix tests/cdn_hooks`")
+    skip = pytest.mark.skip(
+        reason=f"heavy: run with {HEAVY_SWITCH}=1 (workerd tests: after `npm ci --prefix tests/cdn_hooks`)"
+    )
     for item in items:
         if "heavy" in item.keywords:
             item.add_marker(skip)
