@@ -22,7 +22,11 @@ class MetricsHandler:
 
     async def __call__(self, _request: web.Request) -> web.Response:
         """Render every meter and every cache."""
-        lines = [*_meter_lines(self._recorder.meters()), *_cache_lines(self._deployments.all())]
+        lines = [
+            *_meter_lines(self._recorder.meters()),
+            *_event_lines(self._recorder.events_dropped),
+            *_cache_lines(self._deployments.all()),
+        ]
         return web.Response(
             body="".join(f"{line}\n" for line in lines).encode(), headers={"Content-Type": CONTENT_TYPE}
         )
@@ -53,6 +57,12 @@ def _meter_lines(meters: tuple[Meter, ...]) -> Iterator[str]:
             yield f'skerry_request_seconds{{{labels},quantile="{q}"}} {_seconds(sketch.quantile(q))}'
         yield f"skerry_request_seconds_sum{{{labels}}} {_seconds(sketch.total)}"
         yield f"skerry_request_seconds_count{{{labels}}} {sketch.count}"
+
+
+def _event_lines(dropped: int) -> Iterator[str]:
+    yield "# HELP skerry_events_dropped_total Events lost because none was taken away for telemetry in time."
+    yield "# TYPE skerry_events_dropped_total counter"
+    yield f"skerry_events_dropped_total {dropped}"
 
 
 def _cache_lines(deployments: tuple[Deployment, ...]) -> Iterator[str]:

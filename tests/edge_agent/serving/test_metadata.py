@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from edge_agent.telemetry.recorder import MAX_PENDING_EVENTS
 from tests.edge_agent.serving.world import Reply, infer_body, served, serving
 
 
@@ -79,3 +80,13 @@ def test_metrics_are_prometheus_text() -> None:
     for line in lines:
         if not line.startswith("#"):
             float(line.rsplit(" ", 1)[1])
+
+
+def test_metrics_tell_of_events_that_were_lost() -> None:
+    async def go() -> Reply:
+        async with serving() as server:
+            for _ in range(MAX_PENDING_EVENTS + 3):
+                server.recorder.event("started")
+            return await server.get("/metrics")
+
+    assert "skerry_events_dropped_total 3" in asyncio.run(go()).body.decode().splitlines()
