@@ -1,0 +1,1 @@
+"""Run Skerry's WebAssembly modules under wasmtime."""
