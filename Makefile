@@ -4,17 +4,17 @@
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?=
-PACKAGES := cdn_hooks compiler edge_agent edge_bundle edge_runtime fleet_hub hardware_profiles skerry update_trust
+PACKAGES := cdn_hooks compiler edge_agent edge_bundle edge_runtime fleet_hub hardware_profiles skerry update_trust wasm_emit
 SOURCES := $(PACKAGES) tests benchmarks examples
 
 # An environment is installed anew when one of these changes.
 PINS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench docs clean
+.PHONY: help demo test lint bench conformance docs clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 demo: $(VENV)/.installed-all  ## run the main job from end to end: compile, sign, roll out, serve, cache, report, attack
 	@$(BIN)/skerry demo --report build/demo.json
@@ -30,6 +30,9 @@ lint: $(VENV)/.installed-dev  ## ruff, formatting, strict types, import layers
 
 bench: $(VENV)/.installed-dev  ## run the benchmarks and write build/bench.json
 	@$(BIN)/python -m benchmarks --out build/bench.json
+
+conformance: $(VENV)/.installed-dev  ## run ONNX's node tests through the Wasm target and write build/conformance.json
+	@$(BIN)/python -m benchmarks.conformance --out build/conformance.json
 
 docs: $(VENV)/.installed-dev  ## write docs/cli.md anew from the help of every command
 	@$(BIN)/python -m skerry.reference docs/cli.md

@@ -9,7 +9,10 @@ import msgspec
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
-    """One figure. ``target`` is an upper bound in the same unit; a skipped figure has no value and says why as unit."""
+    """One figure. ``target`` is a bound in the same unit, an upper one but for ``at_least``.
+
+    A skipped figure has no value and says why as unit; a fact, such as a version, has none and is its unit.
+    """
 
     name: str
     value: float | None
@@ -21,6 +24,16 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 def figure(name: str, value: float, unit: str, target: float | None = None) -> Row:
     """A measured row; without a target it is always ok."""
     return Row(name=name, value=round(value, 4), unit=unit, target=target, ok=target is None or value <= target)
+
+
+def at_least(name: str, value: float, unit: str, target: float) -> Row:
+    """A measured row whose target is a lower bound."""
+    return Row(name=name, value=round(value, 4), unit=unit, target=target, ok=value >= target)
+
+
+def fact(name: str, text: str) -> Row:
+    """What was measured on or with, in words."""
+    return Row(name=name, value=None, unit=text, target=None, ok=True)
 
 
 def skipped(name: str, reason: str) -> Row:

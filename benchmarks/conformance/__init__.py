@@ -1,0 +1,1 @@
+"""Conformance: the node tests that come with the ONNX package, compiled to WebAssembly and run under wasmtime."""

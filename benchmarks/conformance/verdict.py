@@ -1,0 +1,26 @@
+"""What came of one case. It crosses the boundary between the run and its workers as one line of JSON."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+
+class Outcome(enum.StrEnum):
+    """The four rows of the table."""
+
+    PASSED = "passed"
+    REFUSED = "refused"
+    WRONG = "wrong"
+    SKIPPED_DTYPE = "skipped_dtype"
+
+
+class Verdict(msgspec.Struct, frozen=True, kw_only=True):
+    """``operator`` and ``reason`` say what the compiler refused, or what went wrong; ``seconds`` of the whole case."""
+
+    case: str
+    outcome: Outcome
+    operator: str = ""
+    reason: str = ""
+    seconds: float = 0.0
