@@ -12,13 +12,15 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import onnx  # noqa: TID251 - this is the one file that may
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-from onnx import checker, shape_inference, version_converter  # noqa: TID251
+from numpy.typing import NDArray
+from onnx import checker, numpy_helper, shape_inference, version_converter  # noqa: TID251
 
 from compiler.graph import Graph
+from compiler.ir.graph import Attribute, IrGraph, Node, ValueType, constant_type
 from compiler.one_line import one_line
 from edge_bundle.errors import CompileError, InvalidInputError, LimitExceededError
 from edge_bundle.tensor import DYNAMIC, MAX_RANK, DType, TensorSpec
@@ -172,6 +174,65 @@ def expose_activations(data: bytes, *, stage: str) -> tuple[bytes, tuple[str, ..
     inner = [value for value in inner if value.name in made]
     model.graph.output.extend(inner)
     return _bytes(model), (*names, *(value.name for value in inner))
+
+
+def read_graph(
+    data: bytes, *, batch: int, dims: Mapping[str, int], bind: Mapping[str, NDArray[Any]], stage: str
+) -> IrGraph:
+    """The model as the compiler's own graph, every shape static.
+
+    ``batch`` is given to dimension 0 of inputs where it is open, ``dims`` to symbolic dimensions by name; inputs named
+    in ``bind`` become constants.
+
+    Raises:
+        CompileError: a shape stays open, or a value is no tensor of a known dtype.
+
+    """
+    model = _parse(data, stage)
+    for value in list(model.graph.input):
+        if value.name in bind:
+            model.graph.initializer.append(numpy_helper.from_array(bind[value.name], value.name))
+            model.graph.input.remove(value)
+            continue
+        for index, dim in enumerate(value.type.tensor_type.shape.dim):
+            if not dim.HasField("dim_value"):
+                size = dims.get(dim.dim_param, batch if index == 0 else DYNAMIC)
+                if size == DYNAMIC:
+                    raise CompileError(stage=stage, detail=f"input {value.name!r}: dimension {index} is open")
+                dim.dim_value = size
+    del model.graph.value_info[:]
+    for value in model.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    model = _guard(lambda: shape_inference.infer_shapes(model, strict_mode=True, data_prop=True), stage)
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    types = {name: constant_type(array) for name, array in constants.items()}
+    for value in (*model.graph.input, *model.graph.value_info, *model.graph.output):
+        spec = _spec(value, stage)
+        types.setdefault(value.name, ValueType(spec.dtype, spec.shape))
+    _name_nodes(model.graph)
+    return IrGraph(
+        inputs=tuple(value.name for value in model.graph.input if value.name not in constants),
+        outputs=tuple(value.name for value in model.graph.output),
+        nodes=tuple(_ir_node(node) for node in model.graph.node),
+        types=types,
+        constants=constants,
+        opset=_check_opset(model, stage),
+    )
+
+
+def _ir_node(node: onnx.NodeProto) -> Node:
+    attrs: dict[str, Attribute] = {}
+    for attribute in node.attribute:
+        value = onnx.helper.get_attribute_value(attribute)
+        if isinstance(value, onnx.TensorProto):
+            attrs[attribute.name] = numpy_helper.to_array(value)
+        elif isinstance(value, bytes):
+            attrs[attribute.name] = value.decode()
+        elif isinstance(value, int | float):
+            attrs[attribute.name] = value
+        else:
+            attrs[attribute.name] = tuple(item.decode() if isinstance(item, bytes) else item for item in value)
+    return Node(op=node.op_type, name=node.name, inputs=tuple(node.input), outputs=tuple(node.output), attrs=attrs)
 
 
 def to_proto(data: bytes, *, stage: str) -> onnx.ModelProto:

@@ -166,6 +166,14 @@ class CompileError(SkerryError):
         return f"pass {self.stage}{where}: {self.detail}"
 
 
+class UnsupportedOperatorError(CompileError):
+    """A target has no code for an operator, or for this use of it; nothing was compiled."""
+
+    def __init__(self, *, operator: str, node: str, reason: str, stage: str = "lower", advice: str = "") -> None:
+        super().__init__(stage=stage, detail=f"not supported: {reason}", node=node, operator=operator, advice=advice)
+        self.reason = reason
+
+
 class EngineError(SkerryError):
     """A runtime failed to load or run a variant."""
 

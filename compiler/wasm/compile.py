@@ -1,0 +1,87 @@
+"""The front door of the WebAssembly compiler: ONNX bytes in, one import-free module out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from compiler.importer import read_graph
+from compiler.ir.graph import IrGraph
+from compiler.wasm.emit import running, write_module
+from compiler.wasm.lower import lower_graph
+from compiler.wasm.options import WasmOptions
+from compiler.wasm.pipeline import run_passes
+from compiler.wasm.plan import BASE, Plan, make_plan
+from compiler.wasm.step import Step
+from edge_bundle.canonical import dumps
+from edge_bundle.digest import sha256_digest
+from edge_runtime.wasm.abi import (
+    ABI_VERSION,
+    SECTION,
+    Feature,
+    MemoryMap,
+    ModuleInfo,
+    StepInfo,
+    TensorPlace,
+    Weights,
+)
+from wasm_emit.assemble import assemble
+from wasm_emit.binary import append_custom, append_data
+
+
+@dataclass(frozen=True, kw_only=True)
+class WasmModule:
+    """A compiled module. ``code`` has no data segment; ``weights`` belong at ``info.weights.offset``."""
+
+    code: bytes = field(repr=False)
+    weights: bytes = field(repr=False)
+    info: ModuleInfo
+    wat: str = field(repr=False)
+
+    def standalone(self) -> bytes:
+        """Code and weights as one ``.wasm`` file."""
+        return append_data(self.code, self.info.weights.offset, self.weights)
+
+
+def compile_module(model: bytes, options: WasmOptions | None = None) -> WasmModule:
+    """Compile a float or QDQ model.
+
+    Raises:
+        CompileError: the model is broken, or a shape stays open.
+        UnsupportedOperatorError: the op table does not cover a node; names operator, node and reason.
+
+    """
+    chosen = options or WasmOptions()
+    graph = read_graph(model, batch=chosen.batch, dims=chosen.dims, bind=chosen.bind, stage="wasm")
+    return compile_graph(graph, chosen, source=sha256_digest(model))
+
+
+def compile_graph(graph: IrGraph, options: WasmOptions, *, source: str) -> WasmModule:
+    """Compile a graph that ``read_graph`` gave; ``source`` is the digest of the model it came from."""
+    ready = run_passes(graph, options)
+    steps = lower_graph(ready, options)
+    plan = make_plan(steps, ready.types, ready.constants, ready.inputs, ready.outputs)
+    wat = write_module(steps, plan, ready.types).wat()
+    info = _info(ready, steps, plan, options, source)
+    code = append_custom(assemble(wat), SECTION, dumps(info))
+    return WasmModule(code=code, weights=plan.weights, info=info, wat=wat)
+
+
+def _info(graph: IrGraph, steps: Sequence[Step], plan: Plan, options: WasmOptions, source: str) -> ModuleInfo:
+    def places(names: tuple[str, ...]) -> tuple[TensorPlace, ...]:
+        types = [(name, graph.types[name]) for name in names]
+        return tuple(
+            TensorPlace(name=name, dtype=kind.dtype, shape=kind.shape, offset=plan.values[name]) for name, kind in types
+        )
+
+    return ModuleInfo(
+        abi=ABI_VERSION,
+        features=(Feature.SIMD128, *((Feature.RELAXED_SIMD,) if options.relaxed else ())),
+        source=source,
+        batch=options.batch,
+        inputs=places(graph.inputs),
+        outputs=places(graph.outputs),
+        weights=Weights(offset=BASE, bytes=len(plan.weights), digest=sha256_digest(plan.weights)),
+        memory=MemoryMap(pages=plan.pages, regions=plan.regions),
+        steps=tuple(StepInfo(name=step.name, op=step.op, flops=step.flops) for step in running(steps)),
+    )

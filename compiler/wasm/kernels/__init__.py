@@ -1,0 +1,1 @@
+"""Code generation for the steps, one kind of kernel a file."""

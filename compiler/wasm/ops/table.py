@@ -1,0 +1,8 @@
+"""The op table: every operator that can be lowered, family by family."""
+
+from __future__ import annotations
+
+from compiler.wasm.ops.rule import Rules
+
+TABLE: Rules = {}
+"""Operator (as in ``Node.op``) -> its rule."""

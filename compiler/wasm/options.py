@@ -1,0 +1,23 @@
+"""Choices of one compile to WebAssembly."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class WasmOptions:
+    """``batch`` binds dimension 0 of inputs where it is open, ``dims`` binds symbolic dimensions by name, ``bind`` turns
+    inputs into constants. ``relaxed`` allows relaxed SIMD (int8 dot products of 7-bit activations). ``winograd`` allows
+    F(4x4, 3x3) for float convolutions: faster, error about 4e-6 of the largest output instead of 6e-7.
+    """
+
+    batch: int = 1
+    dims: Mapping[str, int] = field(default_factory=dict)
+    bind: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    relaxed: bool = False
+    winograd: bool = True

@@ -1,0 +1,1 @@
+"""A small typed WebAssembly builder and WAT writer. Knows no models."""
