@@ -1,0 +1,132 @@
+"""The real models that the WebAssembly target is measured and tested on: graphs of batch 1, and natural inputs.
+
+They are not part of this repository (``DEFAULT_MODELS``); the README beside each gives source, licence and layout.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.subjects import DEFAULT_MODELS
+from benchmarks.wasm.inputs import Inputs, ad_inputs, ic_inputs, kws_inputs, mobilenetv2_inputs, silero_inputs
+from compiler import importer
+from compiler.dataset import Dataset
+from compiler.graph import Graph
+from compiler.ort_rewrite import rewrite
+from compiler.passes import calibrate, fold, fuse, normalise, quantize
+from compiler.progress import Silent
+from compiler.scheme import Scheme
+from compiler.wasm.options import WasmOptions
+from hardware_profiles.schema import Activations
+
+MAX_CALIBRATION_SAMPLES = 64
+"""Samples whose ranges the int8 graphs are made from."""
+
+
+class Precision(enum.StrEnum):
+    """The two graphs of a model."""
+
+    FP32 = "fp32"
+    INT8 = "int8"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """One model: ``bind`` names inputs that are constants, ``dims`` symbolic dimensions with their sizes.
+
+    ``read_inputs`` gives batches of one from the model's folder and its float graph.
+    """
+
+    name: str
+    file: str
+    read_inputs: Callable[[Path, bytes], tuple[Inputs, ...]]
+    dims: Mapping[str, int] = field(default_factory=dict)
+    bind: Inputs = field(default_factory=dict)
+    precisions: tuple[Precision, ...] = (Precision.FP32, Precision.INT8)
+
+    def path(self, models: Path = DEFAULT_MODELS) -> Path:
+        """The ONNX file; it may be absent."""
+        return models / self.file
+
+    def options(self) -> WasmOptions:
+        """How the compiler makes a module of batch 1 from ``graph``."""
+        return WasmOptions(batch=1, dims=self.dims, bind=self.bind)
+
+
+MODELS = (
+    Model(name="kws", file="kws_dscnn/kws_fp32.onnx", read_inputs=kws_inputs),
+    Model(name="ic", file="ic_resnet8/ic_fp32.onnx", read_inputs=ic_inputs),
+    Model(name="ad", file="ad_autoencoder/ad_fp32.onnx", read_inputs=ad_inputs),
+    Model(name="mobilenetv2", file="mobilenetv2/mobilenet_v2_fp32.onnx", read_inputs=mobilenetv2_inputs),
+    Model(
+        name="silero",
+        file="silero_vad/silero_vad_op18_ifless.onnx",
+        read_inputs=silero_inputs,
+        dims={"batch": 1, "sequence": 576},
+        bind={"sr": np.array(16000, dtype=np.int64)},
+        precisions=(Precision.FP32,),
+    ),
+)
+"""In the order of tables. Speed is compared over the first four."""
+
+SPEED = ("kws", "ic", "ad", "mobilenetv2")
+
+
+def find_model(name: str) -> Model:
+    """A model by name; ``LookupError`` if there is none."""
+    for model in MODELS:
+        if model.name == name:
+            return model
+    raise LookupError(f"expected a model of {', '.join(model.name for model in MODELS)}, got {name!r}")
+
+
+@functools.cache
+def graph(name: str, precision: Precision, models: Path = DEFAULT_MODELS) -> bytes:
+    """The ONNX bytes of one precision after the compiler's own passes; silero's file is used as it is."""
+    model = find_model(name)
+    if name == "silero":
+        return importer.read_file(model.path(models))
+    if precision is Precision.FP32:
+        return _fused(name, models).model
+    return _quantized(name, models).model
+
+
+@functools.cache
+def inputs(name: str, models: Path = DEFAULT_MODELS) -> tuple[Inputs, ...]:
+    """Natural inputs, batches of one, without the bound ones."""
+    model = find_model(name)
+    return model.read_inputs(model.path(models).parent, graph(name, Precision.FP32, models))
+
+
+@functools.cache
+def _fused(name: str, models: Path) -> Graph:
+    """Import, normalise, fold and fuse, as a compile does."""
+    data = importer.read_file(find_model(name).path(models))
+    shapes = {spec.name: (1, *spec.shape[1:]) for spec in importer.summarise(data, stage="import").inputs}
+    bound = importer.canonicalise(importer.bind_dimensions(data, shapes, stage="import"), stage="import")
+    found = importer.summarise(importer.normalise(bound, stage=normalise.NAME), stage=normalise.NAME)
+    found = rewrite(found, stage=fold.NAME, without=fold.FUSIONS)
+    return rewrite(found, stage=fuse.NAME)
+
+
+@functools.cache
+def _quantized(name: str, models: Path) -> Graph:
+    """QDQ: uint8 activations, int8 weights per output channel."""
+    found = _fused(name, models)
+    rows = inputs(name, models)[:MAX_CALIBRATION_SAMPLES]
+    dataset = Dataset(
+        digest="",
+        samples=len(rows),
+        arrays={key: np.concatenate([row[key] for row in rows]) for key in rows[0]},
+        stacked=frozenset(),
+        labels=np.zeros(0, dtype=np.int64),
+        slices=(),
+    )
+    ranges = calibrate.measure(found, dataset, list(range(len(rows))), Silent())
+    return quantize.quantize(found, ranges, Scheme(Activations.UINT8))
