@@ -1,0 +1,1 @@
+"""The JavaScript that ``skerry wasm export --js`` writes beside a module."""
