@@ -11,7 +11,7 @@ from edge_bundle.tensor import TensorSpec
 
 @dataclass(frozen=True, kw_only=True)
 class Graph:
-    """One ONNX model as bytes, and what ``importer.summarise`` found in it.
+    """One ONNX model as bytes, and what ``importer/summary.py`` found in it.
 
     ``inputs`` and ``outputs`` keep the model's order; ``-1`` marks a dimension that the model leaves open (any
     dimension, not only the batch, until the import pass has bound them). ``op_counts`` is sorted by operator name.

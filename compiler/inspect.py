@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from compiler import importer
+from compiler.importer import model_file, summary
 from edge_bundle.attestation import parse_proofs, parse_provenance
 from edge_bundle.canonical import decode
 from edge_bundle.contract import Contract
@@ -83,8 +83,8 @@ def describe(path: Path) -> ModelDescription | BundleDescription:
 
 def describe_model(path: Path) -> ModelDescription:
     """Describe an ONNX file; raises like ``describe``."""
-    data = importer.read_file(path)
-    graph = importer.summarise(data, stage="inspect")
+    data = model_file.read_file(path)
+    graph = summary.summarise(data, stage="inspect")
     return ModelDescription(
         path=path,
         digest=graph.digest,

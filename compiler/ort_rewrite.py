@@ -11,8 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from compiler import importer
 from compiler.graph import Graph
+from compiler.importer import onnx_rewrite, summary
 from compiler.one_line import one_line
 from edge_bundle.errors import CompileError
 from edge_runtime.quiet_import import import_quietly
@@ -54,7 +54,7 @@ def rewrite(graph: Graph, *, stage: str, without: tuple[str, ...] = ()) -> Graph
         options.optimized_model_filepath = str(target)
         open_session(graph.model, options, stage=stage, without=without)
         data = target.read_bytes()
-    return importer.summarise(importer.canonicalise(data, stage=stage), stage=stage)
+    return summary.summarise(onnx_rewrite.canonicalise(data, stage=stage), stage=stage)
 
 
 def open_session(model: bytes, options: Any, *, stage: str, without: tuple[str, ...] = ()) -> Any:

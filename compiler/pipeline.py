@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from compiler import importer
 from compiler.compilation import Compilation, Stage
 from compiler.graph import Graph
+from compiler.importer import summary
 from compiler.passes import (
     calibrate,
     fold,
@@ -59,7 +59,7 @@ def run_passes(state: Compilation, progress: Progress, passes: tuple[Pass, ...] 
         step.check(state)
         changed = [graph for graph in _graphs(state) if graph not in before]
         for graph in changed:
-            ensure(importer.summarise(graph.model, stage=step.name) == graph, stage=step.name, promise="true summary")
+            ensure(summary.summarise(graph.model, stage=step.name) == graph, stage=step.name, promise="true summary")
         state = replace(state, stages=(*state.stages, _stage(step.name, _graphs(state)[-1])))
     return state
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from compiler import importer
 from compiler.dataset import Dataset, check_labels, load_evaluation
+from compiler.importer import model_file
 from compiler.latency import measure_latency
 from compiler.passes.import_model import import_graph
 from compiler.progress import Progress, Silent
@@ -114,7 +114,7 @@ class _Known:
 
     def _score(self, variant: VerifiedVariant, model_path: Path) -> NDArray[Any]:
         dataset = self.dataset(variant)
-        model = importer.read_file(model_path)
+        model = model_file.read_file(model_path)
         check_digest(model, variant.manifest.model_digest, subject=f"model {model_path}")
         graph = import_graph(model, variant.contract, file="contract")
         self._progress.start("recompute fp32 reference", dataset.samples)

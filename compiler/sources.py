@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from compiler import importer
 from compiler.compilation import Sources
 from compiler.dataset import check_labels, load_calibration, load_evaluation
+from compiler.importer import model_file
 from compiler.request import MIN_LATENCY_RUNS, CompileRequest
 from compiler.scoring import class_count
 from edge_bundle.contract_file import contract_digest, load_contract
@@ -21,7 +21,7 @@ def load_sources(request: CompileRequest) -> Sources:
         LimitExceededError: a file is too large.
 
     """
-    model = importer.read_file(request.model_path)
+    model = model_file.read_file(request.model_path)
     contract = load_contract(request.contract_path)
     classes = class_count(contract, file=str(request.contract_path))
     _check_request(request)

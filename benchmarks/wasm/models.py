@@ -15,9 +15,9 @@ import numpy as np
 
 from benchmarks.subjects import DEFAULT_MODELS
 from benchmarks.wasm.inputs import Inputs, ad_inputs, ic_inputs, kws_inputs, mobilenetv2_inputs, silero_inputs
-from compiler import importer
 from compiler.dataset import Dataset
 from compiler.graph import Graph
+from compiler.importer import model_file, onnx_rewrite, summary
 from compiler.ort_rewrite import rewrite
 from compiler.passes import calibrate, fold, fuse, normalise, quantize
 from compiler.progress import Silent
@@ -91,7 +91,7 @@ def graph(name: str, precision: Precision, models: Path = DEFAULT_MODELS) -> byt
     """The ONNX bytes of one precision after the compiler's own passes; silero's file is used as it is."""
     model = find_model(name)
     if name == "silero":
-        return importer.read_file(model.path(models))
+        return model_file.read_file(model.path(models))
     if precision is Precision.FP32:
         return _fused(name, models).model
     return _quantized(name, models).model
@@ -107,10 +107,10 @@ def inputs(name: str, models: Path = DEFAULT_MODELS) -> tuple[Inputs, ...]:
 @functools.cache
 def _fused(name: str, models: Path) -> Graph:
     """Import, normalise, fold and fuse, as a compile does."""
-    data = importer.read_file(find_model(name).path(models))
-    shapes = {spec.name: (1, *spec.shape[1:]) for spec in importer.summarise(data, stage="import").inputs}
-    bound = importer.canonicalise(importer.bind_dimensions(data, shapes, stage="import"), stage="import")
-    found = importer.summarise(importer.normalise(bound, stage=normalise.NAME), stage=normalise.NAME)
+    data = model_file.read_file(find_model(name).path(models))
+    shapes = {spec.name: (1, *spec.shape[1:]) for spec in summary.summarise(data, stage="import").inputs}
+    bound = onnx_rewrite.canonicalise(onnx_rewrite.bind_dimensions(data, shapes, stage="import"), stage="import")
+    found = summary.summarise(onnx_rewrite.normalise(bound, stage=normalise.NAME), stage=normalise.NAME)
     found = rewrite(found, stage=fold.NAME, without=fold.FUSIONS)
     return rewrite(found, stage=fuse.NAME)
 

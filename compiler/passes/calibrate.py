@@ -14,10 +14,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from compiler import importer
 from compiler.compilation import Compilation, need
 from compiler.dataset import Dataset
 from compiler.graph import Graph
+from compiler.importer import onnx_rewrite
 from compiler.ort_rewrite import ORT_FAULTS, onnxruntime, open_session, refused, session_options
 from compiler.passes.ensures import ensure
 from compiler.progress import Progress
@@ -63,7 +63,7 @@ def choose_samples(samples: int, *, seed: int) -> list[int]:
 
 def measure(graph: Graph, dataset: Dataset, chosen: list[int], progress: Progress) -> dict[str, tuple[float, float]]:
     """Ranges by tensor name, inputs included."""
-    model, names = importer.expose_activations(graph.model, stage=NAME)
+    model, names = onnx_rewrite.expose_activations(graph.model, stage=NAME)
     options = session_options()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     session = open_session(model, options, stage=NAME)

@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from compiler import importer
 from compiler.compilation import Compilation
 from compiler.graph import Graph
+from compiler.importer import onnx_rewrite, summary
 from compiler.passes.ensures import ensure
 from compiler.progress import Progress
 from edge_bundle.contract import Contract, TensorRule
@@ -47,11 +47,11 @@ def import_graph(model: bytes, contract: Contract, *, file: str) -> Graph:
         InvalidInputError: model and contract disagree.
 
     """
-    found = importer.summarise(model, stage=NAME)
+    found = summary.summarise(model, stage=NAME)
     _match("inputs", contract.inputs, found.inputs, file, bound=False)
     shapes = {rule.name: rule.shape for rule in contract.inputs}
-    bound = importer.bind_dimensions(found.model, shapes, stage=NAME)
-    graph = importer.summarise(importer.canonicalise(bound, stage=NAME), stage=NAME)
+    bound = onnx_rewrite.bind_dimensions(found.model, shapes, stage=NAME)
+    graph = summary.summarise(onnx_rewrite.canonicalise(bound, stage=NAME), stage=NAME)
     _match("inputs", contract.inputs, graph.inputs, file, bound=True)
     _match("outputs", contract.outputs, graph.outputs, file, bound=True)
     return graph

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from compiler import importer
 from compiler.compilation import Compilation
+from compiler.importer import model_file, onnx_rewrite, summary
 from compiler.passes.ensures import ensure
 from compiler.progress import Progress
 
@@ -28,7 +28,7 @@ def run(state: Compilation, progress: Progress) -> Compilation:
 
     """
     progress.start(NAME, 1)
-    graph = importer.summarise(importer.normalise(state.current.model, stage=NAME), stage=NAME)
+    graph = summary.summarise(onnx_rewrite.normalise(state.current.model, stage=NAME), stage=NAME)
     progress.advance()
     progress.done()
     return replace(state, graph=graph)
@@ -37,6 +37,6 @@ def run(state: Compilation, progress: Progress) -> Compilation:
 def check(state: Compilation) -> None:
     """Rules 1 and 4."""
     graph = state.current
-    ensure(graph.opset >= importer.MIN_OPSET, stage=NAME, promise=f"opset at least {importer.MIN_OPSET}")
-    again = importer.normalise(graph.model, stage=NAME)
+    ensure(graph.opset >= model_file.MIN_OPSET, stage=NAME, promise=f"opset at least {model_file.MIN_OPSET}")
+    again = onnx_rewrite.normalise(graph.model, stage=NAME)
     ensure(again == graph.model, stage=NAME, promise="normalising twice changes nothing")

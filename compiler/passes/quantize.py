@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from compiler import importer
 from compiler.compilation import Compilation
 from compiler.graph import Graph
+from compiler.importer import model_file, onnx_rewrite, summary
 from compiler.one_line import one_line
 from compiler.passes.ensures import ensure
 from compiler.progress import Progress
@@ -94,7 +94,7 @@ def quantize(graph: Graph, ranges: Mapping[str, tuple[float, float]], scheme: Sc
     with _quiet():
         try:
             quantizer = qdq.QDQQuantizer(
-                importer.to_proto(graph.model, stage=NAME),
+                model_file.to_proto(graph.model, stage=NAME),
                 True,
                 False,
                 quantization.QuantType.QInt8,
@@ -112,8 +112,8 @@ def quantize(graph: Graph, ranges: Mapping[str, tuple[float, float]], scheme: Sc
                 detail=f"ONNX Runtime's quantizer refuses the graph: {one_line(error)}",
                 advice="compile this model for fp32 profiles only",
             ) from error
-    data = importer.from_proto(quantizer.model.model)
-    return importer.summarise(importer.canonicalise(data, stage=NAME), stage=NAME)
+    data = model_file.from_proto(quantizer.model.model)
+    return summary.summarise(onnx_rewrite.canonicalise(data, stage=NAME), stage=NAME)
 
 
 def _tensors_data(ranges: Mapping[str, tuple[float, float]]) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from compiler.importer import read_graph
+from compiler.importer.read_graph import read_graph
 from compiler.ir.graph import IrGraph
 from compiler.wasm.emit import running, write_module
 from compiler.wasm.lower import lower_graph

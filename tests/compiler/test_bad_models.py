@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from onnx import ModelProto, TensorProto, helper  # noqa: TID251 - broken models are made here
 
-from compiler import importer
 from compiler.compile import compile_bundle
+from compiler.importer import model_file, onnx_rewrite, summary
 from compiler.passes.import_model import import_graph
 from edge_bundle.contract_file import parse_contract
 from edge_bundle.errors import CompileError, InvalidInputError, SkerryError
@@ -122,7 +122,7 @@ def test_a_file_that_is_not_onnx_is_named(tmp_path: Path, data: bytes, got: str)
     path = tmp_path / "model.onnx"
     path.write_bytes(data)
     with pytest.raises(InvalidInputError) as refusal:
-        importer.read_file(path)
+        model_file.read_file(path)
     assert str(refusal.value) == f"{path}: expected an ONNX model, got {got}"
 
 
@@ -185,7 +185,7 @@ def test_one_symbol_with_two_sizes() -> None:
         outputs={"y": ("N", 3)},
     )
     with pytest.raises(CompileError, match="expected symbol 'K' to have one size, got 4 and 5"):
-        importer.bind_dimensions(proto.SerializeToString(), {"x": (-1, 4), "w": (5, 3)}, stage="import")
+        onnx_rewrite.bind_dimensions(proto.SerializeToString(), {"x": (-1, 4), "w": (5, 3)}, stage="import")
 
 
 def test_every_refusal_is_ours() -> None:
@@ -195,7 +195,7 @@ def test_every_refusal_is_ours() -> None:
     for offset in range(0, len(good), 3):
         bad = good[:offset] + bytes([good[offset] ^ 0x55]) + good[offset + 1 :]
         try:
-            importer.summarise(importer.normalise(bad, stage="normalise"), stage="normalise")
+            summary.summarise(onnx_rewrite.normalise(bad, stage="normalise"), stage="normalise")
         except SkerryError as refusal:
             refusals.append(str(refusal))
     assert len(refusals) > 20

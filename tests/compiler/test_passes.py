@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper  # noqa: TID251 - models are made here
 
-from compiler import importer
 from compiler.compilation import Compilation
 from compiler.compile import compile_bundle
 from compiler.graph import Graph
+from compiler.importer import model_file, onnx_rewrite, summary
 from compiler.passes import calibrate, fold, fuse, import_model, normalise, quantize
 from compiler.pipeline import PASSES, Pass, run_passes
 from compiler.progress import Silent
@@ -51,15 +51,15 @@ def test_normalise_names_every_node_and_drops_what_is_dead(tmp_path: Path) -> No
     proto.graph.input.append(helper.make_tensor_value_info("A", TensorProto.FLOAT, [4, 8]))
     proto.doc_string = "/home/somebody/secret"
     proto.metadata_props.add(key="path", value="/home/somebody")
-    data = importer.normalise(proto.SerializeToString(), stage="normalise")
-    after = importer.to_proto(data, stage="normalise")
+    data = onnx_rewrite.normalise(proto.SerializeToString(), stage="normalise")
+    after = model_file.to_proto(data, stage="normalise")
     names = [node.name for node in after.graph.node]
     assert len(set(names)) == len(names) == 4
     assert all(names)
     assert [tensor.name for tensor in after.graph.initializer] == ["A", "B"]
     assert [value.name for value in after.graph.input] == ["x"]
     assert b"somebody" not in data
-    assert importer.normalise(data, stage="normalise") == data
+    assert onnx_rewrite.normalise(data, stage="normalise") == data
 
 
 def test_an_old_opset_is_raised(tmp_path: Path) -> None:
@@ -77,8 +77,8 @@ def test_nodes_come_in_topological_order() -> None:
     shuffled = [nodes[2], nodes[0], nodes[3], nodes[1]]
     del proto.graph.node[:]
     proto.graph.node.extend(shuffled)
-    data = importer.canonicalise(proto.SerializeToString(), stage="import")
-    after = importer.to_proto(data, stage="import")
+    data = onnx_rewrite.canonicalise(proto.SerializeToString(), stage="import")
+    after = model_file.to_proto(data, stage="import")
     assert [node.op_type for node in after.graph.node] == ["MatMul", "Relu", "MatMul", "Softmax"]
 
 
@@ -144,7 +144,7 @@ def test_quantized_graphs(fused: Compilation, scheme: Scheme, dtype: int) -> Non
     graph = quantize.quantize(fused.current, fused.ranges, scheme)
     assert graph == quantize.quantize(fused.current, fused.ranges, scheme)
     assert graph.op_counts["Softmax"] == 1
-    proto = importer.to_proto(graph.model, stage="test")
+    proto = model_file.to_proto(graph.model, stage="test")
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
     activations = [node for node in proto.graph.node if node.op_type == "QuantizeLinear"]
     points = {constants[node.input[2]].dtype for node in activations}
@@ -156,7 +156,7 @@ def test_quantized_graphs(fused: Compilation, scheme: Scheme, dtype: int) -> Non
 
 def test_weights_have_a_scale_per_channel(tmp_path: Path) -> None:
     state = _keyword_spotter(tmp_path, "import", "normalise", "fold", "fuse", "calibrate", "quantize")
-    proto = importer.to_proto(state.quantized[UINT8].model, stage="test")
+    proto = model_file.to_proto(state.quantized[UINT8].model, stage="test")
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
     weights = {
         node.output[0]: constants[node.input[1]].size
@@ -169,7 +169,7 @@ def test_weights_have_a_scale_per_channel(tmp_path: Path) -> None:
 
 def test_nothing_to_quantize(tmp_path: Path) -> None:
     proto = model([helper.make_node("Softmax", ["x"], ["y"])], inputs={"x": ("N", 4)}, outputs={"y": ("N", 4)})
-    graph = importer.summarise(importer.normalise(proto.SerializeToString(), stage="test"), stage="test")
+    graph = summary.summarise(onnx_rewrite.normalise(proto.SerializeToString(), stage="test"), stage="test")
     with pytest.raises(CompileError, match=r"pass quantize: expected one of the operators .* got Softmax"):
         quantize.quantize(graph, {"x": (0.0, 1.0)}, UINT8)
 
@@ -253,7 +253,7 @@ def test_int8_needs_a_calibration_set(tmp_path: Path) -> None:
 
 
 def test_graph_digest_is_of_the_bytes() -> None:
-    graph: Graph = importer.summarise(classifier().SerializeToString(), stage="test")
-    assert graph.digest == importer.summarise(graph.model, stage="test").digest
+    graph: Graph = summary.summarise(classifier().SerializeToString(), stage="test")
+    assert graph.digest == summary.summarise(graph.model, stage="test").digest
     assert not graph.quantized
     assert import_model.NAME == "import"
