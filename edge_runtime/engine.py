@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -12,11 +13,12 @@ from edge_bundle.tensor import Tensor, TensorSpec
 
 @dataclass(frozen=True)
 class EngineSource:
-    """Everything an engine is opened from; nothing is read from disk or environment.
+    """Everything an engine is opened from; nothing but ``cache_dir`` is read from disk or environment.
 
     ``files`` holds the artifact by file name and ``entrypoint`` names the one to open. ``inputs`` are all inputs of
     the model, ``outputs`` those to be returned. ``threads`` is exact: it is part of the numeric class ``host-exact``.
     ``options`` are the runtime's own (each engine lists its names); an unknown one is an error.
+    ``cache_dir`` is the node's own folder for code that a runtime compiled there; without it nothing is kept.
     """
 
     runtime: str
@@ -26,6 +28,7 @@ class EngineSource:
     outputs: tuple[TensorSpec, ...]
     threads: int = 1
     options: Mapping[str, str] = field(default_factory=dict)
+    cache_dir: Path | None = None
 
 
 class Engine(Protocol):

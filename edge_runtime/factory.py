@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 from edge_bundle.errors import EngineError, RuntimeMissingError
@@ -34,6 +35,12 @@ _ENGINES = {
         name="OpenVinoEngine",
         extra="openvino",
         needs=("numpy", "openvino"),
+    ),
+    "wasm": _EngineEntry(
+        module="edge_runtime.wasm.engine",
+        name="WasmEngine",
+        extra="wasm",
+        needs=("wasmtime",),
     ),
 }
 
@@ -70,8 +77,11 @@ def open_engine(source: EngineSource) -> Engine:
     return opener(source)
 
 
-def source_of(manifest: VariantManifest, files: Mapping[str, bytes]) -> EngineSource:
-    """How to open the variant that a manifest describes, from its unpacked artifact."""
+def source_of(manifest: VariantManifest, files: Mapping[str, bytes], *, cache_dir: Path | None = None) -> EngineSource:
+    """How to open the variant that a manifest describes, from its unpacked artifact.
+
+    ``cache_dir`` is where this node may keep compiled code, if it may.
+    """
     return EngineSource(
         runtime=manifest.runtime,
         files=files,
@@ -80,4 +90,5 @@ def source_of(manifest: VariantManifest, files: Mapping[str, bytes]) -> EngineSo
         outputs=manifest.outputs,
         threads=manifest.threads,
         options=manifest.options,
+        cache_dir=cache_dir,
     )

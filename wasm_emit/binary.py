@@ -193,7 +193,7 @@ def sections(module: bytes) -> Iterator[Section]:
     raise LimitExceededError(what="module", limit=MAX_SECTIONS, got=MAX_SECTIONS + 1, unit="sections")
 
 
-def append_data(code: bytes, offset: int, data: bytes) -> bytes:
+def append_data(code: bytes, offset: int, data: bytes | memoryview) -> bytes:
     """The module with a data section of one active segment for memory 0 (section 5.5.14).
 
     ``offset`` is the segment's first byte in memory. Raises ``FormatError`` if the module has data already, or does not

@@ -6,16 +6,20 @@ The compiler writes it, the engine reads it, and nothing in it is believed befor
 from __future__ import annotations
 
 import enum
+import math
 from typing import Annotated
 
 import msgspec
 
-from edge_bundle.tensor import DType, Shape, TensorName, TensorSpec
+from edge_bundle.tensor import MAX_RANK, DType, TensorName, TensorSpec
 
 ABI_VERSION = 1
 
 SECTION = "skerry"
 """Name of the custom section that holds a ``ModuleInfo`` as canonical JSON."""
+
+SEAL_SECTION = "skerry.seal"
+"""Name of the custom section behind it: the SHA-256, 32 bytes, of everything in front (``seal.py``)."""
 
 PAGE_BYTES = 64 << 10
 """One page of WebAssembly memory (core specification, section 4.2.8)."""
@@ -32,6 +36,8 @@ MAX_STEPS = 100_000
 MAX_REGIONS = 16
 """Named regions of the memory map."""
 
+_Size = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+_FixedShape = Annotated[tuple[_Size, ...], msgspec.Meta(max_length=MAX_RANK)]
 _Offset = Annotated[int, msgspec.Meta(ge=0, le=MAX_PAGES * PAGE_BYTES)]
 _Digest = Annotated[str, msgspec.Meta(pattern=r"^sha256:[0-9a-f]{64}$(?!\n)")]
 _Label = Annotated[str, msgspec.Meta(max_length=512)]
@@ -53,13 +59,18 @@ class TensorPlace(_Entry, frozen=True, kw_only=True):
 
     name: TensorName
     dtype: DType
-    shape: Shape
+    shape: _FixedShape
     offset: _Offset
 
     @property
     def spec(self) -> TensorSpec:
         """The name, dtype and shape alone."""
         return TensorSpec(name=self.name, dtype=self.dtype, shape=self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that it takes in memory."""
+        return math.prod(self.shape) * self.dtype.itemsize
 
 
 class Weights(_Entry, frozen=True, kw_only=True):

@@ -57,7 +57,7 @@ def assert_silent(done: subprocess.CompletedProcess[str]) -> None:
 
 
 def test_importing_the_factory_imports_no_runtime() -> None:
-    program = "import sys, edge_runtime.factory; assert not {'numpy', 'onnxruntime', 'openvino'} & set(sys.modules)"
+    program = "import sys, edge_runtime.factory; assert not {'numpy', 'onnxruntime', 'openvino', 'wasmtime'} & set(sys.modules)"
     assert_silent(run_python(program))
 
 
@@ -70,7 +70,7 @@ def test_one_runtime_does_not_need_the_other(runtime: str, other: str) -> None:
 
 
 def test_an_unknown_runtime_is_named_with_the_known_ones() -> None:
-    with pytest.raises(EngineError, match="runtime tpu9: expected one of onnxruntime, openvino, got 'tpu9'"):
+    with pytest.raises(EngineError, match="runtime tpu9: expected one of onnxruntime, openvino, wasm, got 'tpu9'"):
         open_engine(digits_source("tpu9"))
 
 
