@@ -13,11 +13,9 @@ from compiler.wasm.options import WasmOptions
 from compiler.wasm.pipeline import run_passes
 from compiler.wasm.plan import BASE, Plan, make_plan
 from compiler.wasm.step import Step
-from edge_bundle.canonical import dumps
 from edge_bundle.digest import sha256_digest
 from edge_runtime.wasm.abi import (
     ABI_VERSION,
-    SECTION,
     Feature,
     MemoryMap,
     ModuleInfo,
@@ -25,8 +23,9 @@ from edge_runtime.wasm.abi import (
     TensorPlace,
     Weights,
 )
+from edge_runtime.wasm.seal import seal
 from wasm_emit.assemble import assemble
-from wasm_emit.binary import append_custom, append_data
+from wasm_emit.binary import append_data
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +62,7 @@ def compile_graph(graph: IrGraph, options: WasmOptions, *, source: str) -> WasmM
     plan = make_plan(steps, ready.types, ready.constants, ready.inputs, ready.outputs)
     wat = write_module(steps, plan, ready.types).wat()
     info = _info(ready, steps, plan, options, source)
-    code = append_custom(assemble(wat), SECTION, dumps(info))
+    code = seal(assemble(wat), info)
     return WasmModule(code=code, weights=plan.weights, info=info, wat=wat)
 
 
