@@ -12,6 +12,7 @@ import pytest
 from edge_bundle.errors import EngineError, RuntimeMissingError
 from edge_bundle.manifest import NumericClass, Precision, VariantManifest
 from edge_runtime.factory import RUNTIMES, open_engine, source_of
+from tests.edge_runtime import models
 from tests.edge_runtime.models import IMAGE, PROBABILITIES, ROOT, digits_source
 
 MANIFEST = VariantManifest(
@@ -74,7 +75,11 @@ def test_an_unknown_runtime_is_named_with_the_known_ones() -> None:
         open_engine(digits_source("tpu9"))
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_every_runtime_has_its_tests() -> None:
+    assert set(RUNTIMES) == {*models.RUNTIMES, "wasm"}, "wasm's are in a folder of their own"
+
+
+@pytest.mark.parametrize("runtime", models.RUNTIMES)
 @pytest.mark.parametrize("missing", ["numpy", "the runtime"])
 def test_a_missing_runtime_names_its_extra(runtime: str, missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
     package = runtime if missing == "the runtime" else missing
@@ -109,7 +114,7 @@ else:
     assert_silent(run_python(program))
 
 
-@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize("runtime", models.RUNTIMES)
 def test_nothing_is_written_or_printed(runtime: str, tmp_path: Path) -> None:
     """OpenVINO's telemetry would leave a client id in the home folder and send it away."""
     check = "\nimport sys; assert 'openvino_telemetry' not in sys.modules"
