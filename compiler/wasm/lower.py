@@ -9,10 +9,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from compiler.ir.graph import IrGraph, Node, ValueType
+from compiler.wasm.ops.copies import constant_step
 from compiler.wasm.ops.rule import refuse
 from compiler.wasm.ops.table import TABLE
 from compiler.wasm.options import WasmOptions
 from compiler.wasm.step import Step
+from compiler.wasm.views import settle_views
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +42,9 @@ def lower_graph(graph: IrGraph, options: WasmOptions) -> Sequence[Step]:
 
     """
     scope = _Scope(graph=graph, options=options)
-    return [lower_node(node, scope) for node in graph.nodes]
+    stored = [constant_step(name, graph.constants[name]) for name in graph.outputs if name in graph.constants]
+    steps = [*stored, *(lower_node(node, scope) for node in graph.nodes)]
+    return settle_views(steps, graph.outputs, {*graph.inputs, *graph.constants}, graph.types)
 
 
 def lower_node(node: Node, scope: _Scope) -> Step:

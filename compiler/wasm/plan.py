@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from compiler.ir.graph import ValueType
 from compiler.wasm.step import ALIGNMENT, SLACK, Step
+from compiler.wasm.views import output_places
 from edge_runtime.wasm.abi import PAGE_BYTES, Region
 
 BASE = ALIGNMENT
@@ -64,7 +65,7 @@ def make_plan(
 ) -> Plan:
     """Place everything that the steps read, write and need besides.
 
-    Every output must be written by a step under its own name, and be no view.
+    Every output must be written by a step under its own name; views that are outputs come from ``settle_views``.
     """
     cursor = _Cursor(BASE)
     values: dict[str, int] = {}
@@ -77,6 +78,8 @@ def make_plan(
     marks.append(cursor.at)
     for name in dict.fromkeys((*inputs, *outputs)):
         values[name] = cursor.take(types[name].nbytes)
+    for name, output in output_places(steps, outputs).items():
+        values[name] = values[output]
     marks.append(cursor.at)
     _place_values(steps, types, cursor, values, areas)
     marks.append(cursor.at)

@@ -1,0 +1,178 @@
+"""Copies between two layouts: runs of bytes where both are dense, tiles where one is a transpose, else elements."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from compiler.wasm.kernels.layout import Layout, merge
+from compiler.wasm.kernels.nest import Walk, nest
+from wasm_emit.function import Function, Local
+from wasm_emit.instructions import i8x16, i16x8, i32, i32x4, i64, i64x2, memory, shuffle, v128
+from wasm_emit.types import Expr, Operand, as_i32
+
+VECTOR = 16
+"""Bytes of a v128."""
+
+STRAIGHT_BYTES = 8 * VECTOR
+"""A run up to this length is copied without a loop."""
+
+LOOP_BYTES = 1024
+"""A longer run goes through ``memory.copy``: a call into the engine, cheaper than this many bytes by vectors."""
+
+TILE = 4
+"""Rows and columns of a transposed tile: four vectors of four 32-bit elements."""
+
+_PIECES: tuple[tuple[int, Callable[..., Expr], Callable[..., Expr]], ...] = (
+    (16, v128.load, v128.store), (8, i64.load, i64.store), (4, i32.load, i32.store),
+    (2, i32.load16_u, i32.store16), (1, i32.load8_u, i32.store8),
+)  # fmt: skip
+"""Width in bytes, load, store."""
+
+
+def element_access(itemsize: int) -> tuple[Callable[..., Expr], Callable[..., Expr]]:
+    """Load and store of one element as bits."""
+    return next((load, store) for width, load, store in _PIECES if width == itemsize)
+
+
+def copy_layout(fn: Function, target: Operand, to: Layout, source: Operand, come: Layout, itemsize: int) -> None:
+    """Copy every element of ``come`` (in memory from address ``source``) to its place in ``to``; shapes are equal.
+
+    Source and target do not overlap. Nothing but the target's elements is written.
+    """
+    if come.size == 0:
+        return
+    order = sorted(range(len(to.shape)), key=lambda axis: -abs(to.strides[axis]))
+    to, come = to.permute(order), come.permute(order)
+    sizes, (strides, steps) = merge(to.shape, (to.strides, come.strides))
+    dst, src = fn.new(as_i32(target) + to.start, "dst"), fn.new(as_i32(source) + come.start, "src")
+    if itemsize == TILE and (axis := _transposed_axis(sizes, strides, steps)) is not None:
+        _copy_tiles(fn, dst, src, sizes, strides, steps, axis)
+        return
+    _copy_rows(fn, dst, src, sizes, strides, steps, itemsize)
+
+
+def copy_run(fn: Function, target: Expr, source: Expr, nbytes: int) -> None:
+    """Exactly ``nbytes`` bytes (at least 1) that do not overlap; both addresses are cheap expressions (locals)."""
+    if nbytes > LOOP_BYTES:
+        fn.do(memory.copy(target, source, nbytes))
+        return
+    if nbytes > STRAIGHT_BYTES:
+        dst, src = fn.new(target, "to"), fn.new(source, "from")
+        turns = nbytes // (2 * VECTOR)
+        with fn.pointer_loop(src, turns, 2 * VECTOR):
+            for offset in (0, VECTOR):
+                fn.do(v128.store(dst, v128.load(src, offset=offset), offset=offset))
+            fn.advance(dst, 2 * VECTOR)
+        if rest := nbytes % (2 * VECTOR):
+            copy_run(fn, dst, src, rest)
+        return
+    for offset, load, store in _pieces(nbytes):
+        fn.do(store(target, load(source, offset=offset), offset=offset))
+
+
+def fill_run(fn: Function, target: Expr, bits: Expr, itemsize: int, count: int) -> None:
+    """``count`` elements (at least 1) with the same bits; ``bits`` is an i32, for elements of 8 bytes an i64."""
+    _, store = element_access(itemsize)
+    splat = {1: i8x16.splat, 2: i16x8.splat, 4: i32x4.splat, 8: i64x2.splat}[itemsize]
+    lanes = VECTOR // itemsize
+    dst = fn.new(target, "to")
+    value = fn.new(bits, "bits")
+    if count >= lanes:
+        wide = fn.new(splat(value), "wide")
+        with fn.pointer_loop(dst, count // lanes, VECTOR):
+            fn.do(v128.store(dst, wide))
+    for index in range(count % lanes):
+        fn.do(store(dst, value, offset=index * itemsize))
+
+
+def _pieces(nbytes: int) -> list[tuple[int, Callable[..., Expr], Callable[..., Expr]]]:
+    """Offsets with load and store that cover the run; from 16 bytes on the last vector may overlap the one before."""
+    found = []
+    offset = 0
+    for width, load, store in _PIECES:
+        while nbytes - offset >= width:
+            found.append((offset, load, store))
+            offset += width
+        if width == VECTOR and found and offset < nbytes:
+            return [*found, (nbytes - VECTOR, load, store)]
+    return found
+
+
+def _copy_rows(
+    fn: Function, dst: Local, src: Local, sizes: Sequence[int], strides: Sequence[int], steps: Sequence[int],
+    itemsize: int,
+) -> None:  # fmt: skip
+    """Loops around the innermost axis, which is a run, a fill, or single elements."""
+    load, store = element_access(itemsize)
+    inner = sizes[-1] if sizes else 1
+    dense = not sizes or (strides[-1] == itemsize and steps[-1] == itemsize)
+    repeated = bool(sizes) and strides[-1] == itemsize and steps[-1] == 0
+    if not dense and not repeated:
+        with nest(fn, sizes, [Walk(dst, tuple(strides)), Walk(src, tuple(steps))]):
+            fn.do(store(dst, load(src)))
+        return
+    with nest(fn, sizes[:-1], [Walk(dst, tuple(strides[:-1])), Walk(src, tuple(steps[:-1]))]):
+        if dense:
+            copy_run(fn, dst, src, inner * itemsize)
+        else:
+            fill_run(fn, dst, load(src), itemsize, inner)
+
+
+def _transposed_axis(sizes: Sequence[int], strides: Sequence[int], steps: Sequence[int]) -> int | None:
+    """The axis along which the source is dense, if the target is dense along the last one and both are long."""
+    if len(sizes) < 2 or strides[-1] != TILE or steps[-1] == TILE or sizes[-1] < TILE:  # noqa: PLR2004 - two axes
+        return None
+    return next((axis for axis in range(len(sizes) - 1) if steps[axis] == TILE and sizes[axis] >= TILE), None)
+
+
+def _copy_tiles(
+    fn: Function, dst: Local, src: Local, sizes: Sequence[int], strides: Sequence[int], steps: Sequence[int], axis: int
+) -> None:
+    """Tiles of 4 x 4, then the edges that are left over, by elements."""
+    rows, columns = sizes[axis], sizes[-1]
+    whole_rows, whole_columns = rows // TILE * TILE, columns // TILE * TILE
+    outer = [other for other in range(len(sizes) - 1) if other != axis]
+    loops = [*(sizes[other] for other in outer), rows // TILE, columns // TILE]
+    ahead = tuple(strides[other] for other in outer)
+    behind = tuple(steps[other] for other in outer)
+    walks = [
+        Walk(fn.new(dst, "tile_to"), (*ahead, TILE * strides[axis], TILE * strides[-1])),
+        Walk(fn.new(src, "tile_from"), (*behind, TILE * steps[axis], TILE * steps[-1])),
+    ]
+    with nest(fn, loops, walks):
+        _transpose_tile(fn, walks[0].pointer, strides[axis], walks[1].pointer, steps[-1])
+    edges = [
+        (axis, whole_rows, rows - whole_rows, -1, 0, columns),
+        (axis, 0, whole_rows, -1, whole_columns, columns - whole_columns),
+    ]
+    for first, start, count, last, begin, length in edges:
+        if count and length:
+            part = [*sizes]
+            part[first], part[last] = count, length
+            to = fn.new(dst + start * strides[first] + begin * strides[last], "edge_to")
+            come = fn.new(src + start * steps[first] + begin * steps[last], "edge_from")
+            _copy_rows(fn, to, come, *_merged(part, strides, steps), TILE)
+
+
+def _merged(
+    sizes: Sequence[int], strides: Sequence[int], steps: Sequence[int]
+) -> tuple[list[int], list[int], list[int]]:
+    merged, (ours, theirs) = merge(sizes, (strides, steps))
+    return merged, ours, theirs
+
+
+def _transpose_tile(fn: Function, dst: Local, row: int, src: Local, column: int) -> None:
+    """Row ``i`` of the target (``row`` bytes apart) is lane ``i`` of the four source vectors (``column`` apart)."""
+    a, b, c, d = (fn.new(v128.load(src + index * column), "v") for index in range(TILE))
+    low = [0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23]
+    high = [lane + 8 for lane in low]
+    ab, cd = fn.new(shuffle(a, b, low), "ab"), fn.new(shuffle(c, d, low), "cd")
+    ab_high, cd_high = fn.new(shuffle(a, b, high), "ab"), fn.new(shuffle(c, d, high), "cd")
+    first = [*range(8), *range(16, 24)]
+    second = [*range(8, 16), *range(24, 32)]
+    rows = (
+        shuffle(ab, cd, first), shuffle(ab, cd, second), shuffle(ab_high, cd_high, first),
+        shuffle(ab_high, cd_high, second),
+    )  # fmt: skip
+    for index, vector in enumerate(rows):
+        fn.do(v128.store(dst + index * row, vector))
