@@ -1,4 +1,4 @@
-"""A Python module run as a process that speaks lines on its standard input and output."""
+"""A process that speaks lines on its standard input and output: any program, or a Python module."""
 
 from __future__ import annotations
 
@@ -12,13 +12,11 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 STOP_TIMEOUT_S = 10.0
 
 
-class Child:
+class LineProcess:
     """Started when made; its standard input is closed, and its end awaited, when the context ends."""
 
-    def __init__(self, module: str, *arguments: str) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=REPOSITORY
-        )
+    def __init__(self, *command: str) -> None:
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=REPOSITORY)
         if self._process.stdin is None or self._process.stdout is None:
             raise RuntimeError("a process started with pipes has none")
         self._input, self._output = self._process.stdin, self._process.stdout
@@ -53,3 +51,10 @@ class Child:
         if not line:
             raise RuntimeError(f"the process ended with status {self._process.wait(STOP_TIMEOUT_S)}")
         return line
+
+
+class Child(LineProcess):
+    """A Python module."""
+
+    def __init__(self, module: str, *arguments: str) -> None:
+        super().__init__(sys.executable, "-m", module, *arguments)

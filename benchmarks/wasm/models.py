@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import enum
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.subjects import DEFAULT_MODELS
-from benchmarks.wasm.inputs import Inputs, ad_inputs, ic_inputs, kws_inputs, mobilenetv2_inputs, silero_inputs
+from benchmarks.wasm.inputs import Inputs, batches_of_one, natural_data
 from compiler.dataset import Dataset
 from compiler.graph import Graph
 from compiler.importer import model_file, onnx_rewrite, summary
@@ -23,10 +23,8 @@ from compiler.passes import calibrate, fold, fuse, normalise, quantize
 from compiler.progress import Silent
 from compiler.scheme import Scheme
 from compiler.wasm.options import WasmOptions
+from examples.real_models.prepare import RECIPES
 from hardware_profiles.schema import Activations
-
-MAX_CALIBRATION_SAMPLES = 64
-"""Samples whose ranges the int8 graphs are made from."""
 
 
 class Precision(enum.StrEnum):
@@ -38,44 +36,40 @@ class Precision(enum.StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
-    """One model: ``bind`` names inputs that are constants, ``dims`` symbolic dimensions with their sizes.
-
-    ``read_inputs`` gives batches of one from the model's folder and its float graph.
-    """
+    """One model: ``bind`` names inputs that are constants, ``dims`` symbolic dimensions with their sizes."""
 
     name: str
-    file: str
-    read_inputs: Callable[[Path, bytes], tuple[Inputs, ...]]
     dims: Mapping[str, int] = field(default_factory=dict)
     bind: Inputs = field(default_factory=dict)
     precisions: tuple[Precision, ...] = (Precision.FP32, Precision.INT8)
 
     def path(self, models: Path = DEFAULT_MODELS) -> Path:
         """The ONNX file; it may be absent."""
-        return models / self.file
+        return models / RECIPES[self.name].file
 
     def options(self) -> WasmOptions:
         """How the compiler makes a module of batch 1 from ``graph``."""
         return WasmOptions(batch=1, dims=self.dims, bind=self.bind)
 
 
+SILERO = "silero-vad"
+
 MODELS = (
-    Model(name="kws", file="kws_dscnn/kws_fp32.onnx", read_inputs=kws_inputs),
-    Model(name="ic", file="ic_resnet8/ic_fp32.onnx", read_inputs=ic_inputs),
-    Model(name="ad", file="ad_autoencoder/ad_fp32.onnx", read_inputs=ad_inputs),
-    Model(name="mobilenetv2", file="mobilenetv2/mobilenet_v2_fp32.onnx", read_inputs=mobilenetv2_inputs),
+    Model(name="kws"),
+    Model(name="ic"),
+    Model(name="ad"),
+    Model(name="mobilenetv2"),
     Model(
-        name="silero",
-        file="silero_vad/silero_vad_op18_ifless.onnx",
-        read_inputs=silero_inputs,
+        name=SILERO,
         dims={"batch": 1, "sequence": 576},
         bind={"sr": np.array(16000, dtype=np.int64)},
         precisions=(Precision.FP32,),
     ),
 )
-"""In the order of tables. Speed is compared over the first four."""
+"""In the order of tables."""
 
 SPEED = ("kws", "ic", "ad", "mobilenetv2")
+"""Speed is compared over these."""
 
 
 def find_model(name: str) -> Model:
@@ -88,10 +82,9 @@ def find_model(name: str) -> Model:
 
 @functools.cache
 def graph(name: str, precision: Precision, models: Path = DEFAULT_MODELS) -> bytes:
-    """The ONNX bytes of one precision after the compiler's own passes; silero's file is used as it is."""
-    model = find_model(name)
-    if name == "silero":
-        return model_file.read_file(model.path(models))
+    """The ONNX bytes of one precision, batch 1, after the compiler's own passes; silero's file is used as it is."""
+    if name == SILERO:
+        return model_file.read_file(find_model(name).path(models))
     if precision is Precision.FP32:
         return _fused(name, models).model
     return _quantized(name, models).model
@@ -100,8 +93,12 @@ def graph(name: str, precision: Precision, models: Path = DEFAULT_MODELS) -> byt
 @functools.cache
 def inputs(name: str, models: Path = DEFAULT_MODELS) -> tuple[Inputs, ...]:
     """Natural inputs, batches of one, without the bound ones."""
-    model = find_model(name)
-    return model.read_inputs(model.path(models).parent, graph(name, Precision.FP32, models))
+    return batches_of_one(_data(name, models)[1], without=find_model(name).bind)
+
+
+@functools.cache
+def _data(name: str, models: Path) -> tuple[Inputs, Inputs]:
+    return natural_data(name, find_model(name).path(models).parent, graph(name, Precision.FP32, models))
 
 
 @functools.cache
@@ -118,15 +115,15 @@ def _fused(name: str, models: Path) -> Graph:
 @functools.cache
 def _quantized(name: str, models: Path) -> Graph:
     """QDQ: uint8 activations, int8 weights per output channel."""
-    found = _fused(name, models)
-    rows = inputs(name, models)[:MAX_CALIBRATION_SAMPLES]
+    found, arrays = _fused(name, models), _data(name, models)[0]
+    samples = len(next(iter(arrays.values())))
     dataset = Dataset(
         digest="",
-        samples=len(rows),
-        arrays={key: np.concatenate([row[key] for row in rows]) for key in rows[0]},
+        samples=samples,
+        arrays=arrays,
         stacked=frozenset(),
         labels=np.zeros(0, dtype=np.int64),
         slices=(),
     )
-    ranges = calibrate.measure(found, dataset, list(range(len(rows))), Silent())
+    ranges = calibrate.measure(found, dataset, list(range(samples)), Silent())
     return quantize.quantize(found, ranges, Scheme(Activations.UINT8))
