@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from compiler.wasm.ops import movement, pad
+from compiler.wasm.ops import conv, elementwise, matmul, movement, pad, pool2d
 from compiler.wasm.ops.rule import Rules
 
-TABLE: Rules = {**movement.RULES, **pad.RULES}
+TABLE: Rules = {
+    **conv.RULES,
+    **elementwise.RULES,
+    **matmul.RULES,
+    **movement.RULES,
+    **pad.RULES,
+    **pool2d.RULES,
+}
 """Operator (as in ``Node.op``) -> its rule."""

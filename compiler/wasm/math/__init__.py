@@ -1,0 +1,1 @@
+"""Elementary functions as fixed polynomial code: the same bits on every engine."""
