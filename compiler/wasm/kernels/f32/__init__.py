@@ -1,0 +1,1 @@
+"""Tuned float32 kernels: matrix products, convolutions, pooling."""

@@ -1,0 +1,191 @@
+"""k x k convolution over NHWC without im2col: lanes along output channels, a tile of neighbouring pixels in registers.
+
+At one kernel row, the taps of a pixel are ``kernel width x channels`` consecutive floats (no dilation, one group), so
+the innermost loop is that of a matrix product whose rows are ``stride x channels`` apart. Pixels at the edges
+have fewer taps, which is known at compile time: rows and columns are cut into segments of equal taps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from compiler.wasm.kernels.f32.epilogue import Epilogue
+from compiler.wasm.kernels.f32.gemm import repeated
+from compiler.wasm.kernels.f32.micro import Sums
+from compiler.wasm.kernels.f32.packing import F32_BYTES, Panels
+from compiler.wasm.kernels.f32.tiles import Tile
+from compiler.wasm.kernels.f32.window import Axis, Segment
+from wasm_emit.function import Function, Local
+from wasm_emit.module import Module
+from wasm_emit.types import I32
+
+
+@dataclass(frozen=True, slots=True)
+class ConvShape:
+    """A convolution of ``images`` images; ``channels`` and ``filters`` are those of one group."""
+
+    images: int
+    y: Axis
+    x: Axis
+    channels: int
+    filters: int
+    groups: int
+    tile: Tile
+    epilogue: Epilogue
+
+    @property
+    def key(self) -> str:
+        """Equal for convolutions that one function serves."""
+        sizes = (self.images, self.y, self.x, self.channels, self.filters, self.groups, self.tile)
+        return f"conv_f32:{sizes}:{self.epilogue.key}"
+
+    @property
+    def panels(self) -> Panels:
+        """How the filters of one group are cut."""
+        return Panels(self.filters, self.tile.width)
+
+    @property
+    def depth(self) -> int:
+        """Products of one output with all taps inside."""
+        return self.y.kernel * self.x.kernel * self.channels
+
+    @property
+    def pixel_bytes(self) -> int:
+        """From one input pixel to the next."""
+        return self.channels * self.groups * F32_BYTES
+
+    @property
+    def out_pixel_bytes(self) -> int:
+        """From one output pixel to the next."""
+        return self.filters * self.groups * F32_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class _At:
+    x: Local
+    w: Local
+    bias: Local
+    residual: Local | None
+    out: Local
+
+    def outputs(self) -> list[Local]:
+        """Pointers that move with the output."""
+        return [self.out] if self.residual is None else [self.out, self.residual]
+
+
+def conv_function(module: Module, name: str, shape: ConvShape) -> Function:
+    """A function (x, w, bias, [residual,] out) of addresses that computes the whole convolution."""
+    rows = {
+        width: _row_function(module, f"{name}_row{width}", shape, width, valid)
+        for width, valid, _ in _panel_kinds(shape.panels)
+    }
+    empty = {
+        width: _row_function(module, f"{name}_empty{width}", shape, width, valid, taps=False)
+        for width, valid, _ in _panel_kinds(shape.panels)
+        if any(segment.taps == 0 for segment in shape.y.segments())
+    }
+    fn = module.function(name)
+    at = _parameters(fn, shape)
+    image_bytes = shape.y.size * shape.x.size * shape.pixel_bytes
+    out_bytes = shape.y.out * shape.x.out * shape.out_pixel_bytes
+    with repeated(fn, at.x, shape.images, image_bytes, name="image"):
+        w, bias = fn.new(at.w, "w"), fn.new(at.bias, "bias")
+        group = _At(fn.new(at.x, "x"), w, bias, _copy(fn, at.residual), fn.new(at.out, "out"))
+        with repeated(fn, group.x, shape.groups, shape.channels * F32_BYTES, name="group"):
+            for width, valid, turns in _panel_kinds(shape.panels):
+                with repeated(fn, w, turns, shape.depth * width * F32_BYTES, name="panel"):
+                    _rows(fn, shape, group, rows[width], empty.get(width), width)
+                    fn.advance(bias, width * F32_BYTES)
+                    for pointer in group.outputs():
+                        fn.advance(pointer, valid * F32_BYTES)
+        for pointer in at.outputs():
+            fn.advance(pointer, out_bytes)
+    return fn
+
+
+def _rows(fn: Function, shape: ConvShape, at: _At, row: Function, empty: Function | None, width: int) -> None:
+    """Call the row function for every output row of one panel."""
+    out, residual = fn.new(at.out, "y_out"), _copy(fn, at.residual)
+    line = shape.x.size * shape.pixel_bytes
+    tap_row = shape.x.kernel * shape.channels * width * F32_BYTES
+    for segment in shape.y.segments():
+        x = fn.new(at.x + segment.source * line, "y_in")
+        with repeated(fn, x, segment.count, shape.y.stride * line, name="y"):
+            arguments = [x, fn.new(at.w + segment.first * tap_row, "w_row"), at.bias]
+            arguments += [out] if residual is None else [residual, out]
+            if segment.taps:
+                fn.do(fn.call(row, *arguments, segment.taps))
+            elif empty is not None:
+                fn.do(fn.call(empty, *arguments))
+            for pointer in (out, residual):
+                if pointer is not None:
+                    fn.advance(pointer, shape.x.out * shape.out_pixel_bytes)
+
+
+def _row_function(
+    module: Module, name: str, shape: ConvShape, width: int, valid: int, *, taps: bool = True
+) -> Function:
+    """(x, w, bias, [residual,] out[, taps]): one output row of one panel, ``taps`` kernel rows from ``x`` and ``w``."""
+    fn = module.function(name)
+    at = _parameters(fn, shape)
+    count = fn.param(I32, "taps") if taps else None
+    for segment in shape.x.segments():
+        full, rest = divmod(segment.count, shape.tile.rows)
+        x = fn.new(at.x + segment.source * shape.pixel_bytes, "x_in")
+        for height, turns in ((shape.tile.rows, full), (rest, 1)):
+            if height and turns:
+                with repeated(fn, x, turns, height * shape.x.stride * shape.pixel_bytes, name="x"):
+                    _tile(fn, shape, _At(x, at.w, at.bias, at.residual, at.out), count, segment, height, width, valid)
+                    for pointer in at.outputs():
+                        fn.advance(pointer, height * shape.out_pixel_bytes)
+    return fn
+
+
+def _tile(
+    fn: Function, shape: ConvShape, at: _At, taps: Local | None, segment: Segment, height: int, width: int, valid: int
+) -> None:
+    sums = Sums(fn, height, width)
+    sums.start(at.bias)
+    if taps is not None and segment.taps:
+        x = fn.new(at.x, "tap_x")
+        w = fn.new(at.w + segment.first * shape.channels * width * F32_BYTES, "tap_w")
+        left = fn.new(taps, "left")
+        tap_row = shape.x.kernel * shape.channels * width * F32_BYTES
+        with fn.loop("ky") as again:
+            _tap_row(fn, shape, sums, fn.new(x, "a"), fn.new(w, "b"), segment.taps)
+            fn.advance(x, shape.y.dilation * shape.x.size * shape.pixel_bytes)
+            fn.advance(w, tap_row)
+            fn.advance(left, -1)
+            fn.br(again, left)
+    sums.finish(shape.epilogue, at.out, at.residual, shape.out_pixel_bytes, valid)
+
+
+def _tap_row(fn: Function, shape: ConvShape, sums: Sums, a: Local, b: Local, taps: int) -> None:
+    """The products of one kernel row."""
+    row_bytes = shape.x.stride * shape.pixel_bytes
+    if shape.groups == 1 and shape.x.dilation == 1:
+        sums.run(a, b, row_bytes, taps * shape.channels)
+        return
+    with repeated(fn, a, taps, shape.x.dilation * shape.pixel_bytes, name="kx"):
+        sums.run(fn.new(a, "a_run"), b, row_bytes, shape.channels)
+
+
+def _parameters(fn: Function, shape: ConvShape) -> _At:
+    return _At(
+        x=fn.param(I32, "x"),
+        w=fn.param(I32, "w"),
+        bias=fn.param(I32, "bias"),
+        residual=fn.param(I32, "residual") if shape.epilogue.residual else None,
+        out=fn.param(I32, "out"),
+    )
+
+
+def _panel_kinds(panels: Panels) -> list[tuple[int, int, int]]:
+    """Width, valid columns and number of the panels, in order."""
+    full = [(panels.width, panels.width, panels.count)] if panels.count else []
+    tail = [(panels.tail_width, panels.tail, 1)] if panels.tail else []
+    return full + tail
+
+
+def _copy(fn: Function, pointer: Local | None) -> Local | None:
+    return None if pointer is None else fn.new(pointer, "res")

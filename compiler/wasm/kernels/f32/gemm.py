@@ -1,0 +1,151 @@
+"""Matrix product [M, K] x [K, N] with packed weights: also 1x1 convolutions, whose rows are pixels.
+
+Two loop orders: panels outside when the weights are larger than ``RESIDENT_BYTES`` (a panel stays in the first-level
+cache while all rows pass), rows outside when all weights stay there (every input row is then read once).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from compiler.wasm.kernels.f32.epilogue import Epilogue
+from compiler.wasm.kernels.f32.micro import Sums
+from compiler.wasm.kernels.f32.packing import F32_BYTES, Panels
+from compiler.wasm.kernels.f32.tiles import Tile
+from wasm_emit.function import Function, Local
+from wasm_emit.module import Module
+from wasm_emit.types import I32
+
+RESIDENT_BYTES = 24 * 1024
+"""Weights up to this size share a first-level data cache of 32 KiB with rows and results."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GemmShape:
+    """``rows`` of ``depth`` values, times a packed matrix of ``columns``. Strides are floats from row to row."""
+
+    rows: int
+    depth: int
+    columns: int
+    a_stride: int
+    c_stride: int
+    tile: Tile
+    epilogue: Epilogue
+
+    @property
+    def key(self) -> str:
+        """Equal for products that one function serves."""
+        sizes = (self.rows, self.depth, self.columns, self.a_stride, self.c_stride, self.tile.rows, self.tile.width)
+        return f"gemm_f32:{sizes}:{self.epilogue.key}"
+
+    @property
+    def panels(self) -> Panels:
+        """How the weights are cut."""
+        return Panels(self.columns, self.tile.width)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pointers:
+    a: Local
+    b: Local
+    bias: Local
+    residual: Local | None
+    c: Local
+
+
+def gemm_function(module: Module, name: str, shape: GemmShape) -> Function:
+    """A function (a, b, bias, [residual,] c) of addresses that computes the whole product."""
+    fn = module.function(name)
+    at = _Pointers(
+        a=fn.param(I32, "a"),
+        b=fn.param(I32, "b"),
+        bias=fn.param(I32, "bias"),
+        residual=fn.param(I32, "residual") if shape.epilogue.residual else None,
+        c=fn.param(I32, "c"),
+    )
+    if shape.depth * shape.panels.padded * F32_BYTES <= RESIDENT_BYTES and shape.panels.padded > shape.tile.width:
+        _rows_outside(fn, shape, at)
+    else:
+        _panels_outside(fn, shape, at)
+    return fn
+
+
+def _panels_outside(fn: Function, shape: GemmShape, at: _Pointers) -> None:
+    for width, valid, turns in _panel_kinds(shape.panels):
+        with _panel_loop(fn, shape, at, width, turns):
+            rows = _Pointers(fn.new(at.a, "row"), at.b, at.bias, _copy(fn, at.residual), fn.new(at.c, "out"))
+            for height, count in _row_kinds(shape):
+                with _row_loop(fn, shape, rows, height, count):
+                    _tile(fn, shape, rows, height, width, valid)
+
+
+def _rows_outside(fn: Function, shape: GemmShape, at: _Pointers) -> None:
+    for height, count in _row_kinds(shape):
+        with _row_loop(fn, shape, at, height, count):
+            columns = _Pointers(
+                at.a, fn.new(at.b, "panel"), fn.new(at.bias, "bias"), _copy(fn, at.residual), fn.new(at.c, "out")
+            )
+            for width, valid, turns in _panel_kinds(shape.panels):
+                with _panel_loop(fn, shape, columns, width, turns):
+                    _tile(fn, shape, columns, height, width, valid)
+
+
+def _tile(fn: Function, shape: GemmShape, at: _Pointers, height: int, width: int, valid: int) -> None:
+    sums = Sums(fn, height, width)
+    sums.start(at.bias)
+    sums.run(fn.new(at.a, "ak"), fn.new(at.b, "bk"), shape.a_stride * F32_BYTES, shape.depth)
+    sums.finish(shape.epilogue, at.c, at.residual, shape.c_stride * F32_BYTES, valid)
+
+
+def _panel_kinds(panels: Panels) -> Iterator[tuple[int, int, int]]:
+    """Width, valid columns and number of the panels, in order."""
+    if panels.count:
+        yield panels.width, panels.width, panels.count
+    if panels.tail:
+        yield panels.tail_width, panels.tail, 1
+
+
+def _row_kinds(shape: GemmShape) -> Iterator[tuple[int, int]]:
+    """Height and number of the row tiles, in order."""
+    full, rest = divmod(shape.rows, shape.tile.rows)
+    if full:
+        yield shape.tile.rows, full
+    if rest:
+        yield rest, 1
+
+
+@contextmanager
+def _panel_loop(fn: Function, shape: GemmShape, at: _Pointers, width: int, turns: int) -> Iterator[None]:
+    """Moves the panel's pointers behind each panel."""
+    with repeated(fn, at.b, turns, shape.depth * width * F32_BYTES, name="panel"):
+        yield
+        for pointer in (at.bias, at.residual, at.c):
+            if pointer is not None:
+                fn.advance(pointer, width * F32_BYTES)
+
+
+@contextmanager
+def _row_loop(fn: Function, shape: GemmShape, at: _Pointers, height: int, turns: int) -> Iterator[None]:
+    """Moves the rows' pointers behind each tile."""
+    with repeated(fn, at.a, turns, height * shape.a_stride * F32_BYTES, name="row"):
+        yield
+        for pointer in (at.residual, at.c):
+            if pointer is not None:
+                fn.advance(pointer, height * shape.c_stride * F32_BYTES)
+
+
+@contextmanager
+def repeated(fn: Function, pointer: Local, turns: int, step: int, *, name: str) -> Iterator[None]:
+    """``turns`` rounds that advance ``pointer`` by ``step`` bytes; a single round is no loop."""
+    if turns > 1:
+        with fn.pointer_loop(pointer, turns, step, name=name):
+            yield
+    else:
+        yield
+        fn.advance(pointer, step)
+
+
+def _copy(fn: Function, pointer: Local | None) -> Local | None:
+    return None if pointer is None else fn.new(pointer, "res")

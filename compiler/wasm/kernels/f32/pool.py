@@ -1,0 +1,134 @@
+"""Max and average pooling over NHWC, four channels a vector, one output position at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from compiler.wasm.kernels.f32.epilogue import store_lanes
+from compiler.wasm.kernels.f32.gemm import repeated
+from compiler.wasm.kernels.f32.packing import F32_BYTES, LANES
+from compiler.wasm.kernels.f32.window import Axis, Segment
+from compiler.wasm.specs import PoolKind
+from wasm_emit.function import Function, Local
+from wasm_emit.instructions import f32x4, v128, v128_const
+from wasm_emit.module import Module
+from wasm_emit.types import I32, Expr
+
+VECTOR_BYTES = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolShape:
+    """``bottom`` and ``right`` are the padding behind the last element, for ``count_include_pad``."""
+
+    kind: PoolKind
+    images: int
+    y: Axis
+    x: Axis
+    channels: int
+    count_include_pad: bool
+    bottom: int
+    right: int
+
+    @property
+    def key(self) -> str:
+        """Equal for poolings that one function serves."""
+        return f"pool_f32:{self}"
+
+
+def pool_function(module: Module, name: str, shape: PoolShape) -> Function:
+    """A function (x, out) of addresses."""
+    fn = module.function(name)
+    source, out = fn.param(I32, "x"), fn.param(I32, "out")
+    line, pixel = shape.x.size * shape.channels * F32_BYTES, shape.channels * F32_BYTES
+    with repeated(fn, source, shape.images, shape.y.size * line, name="image"):
+        for rows in shape.y.segments():
+            y_in = fn.new(source + rows.source * line, "y_in")
+            with repeated(fn, y_in, rows.count, shape.y.stride * line, name="y"):
+                for columns in shape.x.segments():
+                    x_in = fn.new(y_in + columns.source * pixel, "x_in")
+                    with repeated(fn, x_in, columns.count, shape.x.stride * pixel, name="x"):
+                        _position(fn, shape, (rows, columns), x_in, out)
+    return fn
+
+
+def _position(fn: Function, shape: PoolShape, window: tuple[Segment, Segment], source: Local, out: Local) -> None:
+    """All channels of the output positions of one segment; moves ``out``."""
+    full, rest = divmod(shape.channels, LANES)
+    x = fn.new(source, "c_in")
+    for lanes, turns in ((LANES, full), (rest, 1)):
+        if lanes and turns:
+            with repeated(fn, x, turns, VECTOR_BYTES, name="c"):
+                store_lanes(fn, out, _reduced(fn, shape, window, x), 0, lanes)
+                fn.advance(out, lanes * F32_BYTES)
+
+
+def _reduced(fn: Function, shape: PoolShape, window: tuple[Segment, Segment], x: Local) -> Expr:
+    rows, columns = window
+    highest = shape.kind is PoolKind.MAX
+    total = fn.new(v128_const("f32x4", float("-inf") if highest else 0.0), "acc")
+    if rows.taps and columns.taps:
+        pixel = shape.channels * F32_BYTES
+        tap_y = fn.new(x, "tap_y")
+        with repeated(fn, tap_y, rows.taps, shape.y.dilation * shape.x.size * pixel, name="ky"):
+            tap_x = fn.new(tap_y, "tap_x")
+            with repeated(fn, tap_x, columns.taps, shape.x.dilation * pixel, name="kx"):
+                value = v128.load(tap_x)
+                fn.set(total, f32x4.max(total, value) if highest else f32x4.add(total, value))
+    if highest:
+        return total
+    return f32x4.div(total, v128_const("f32x4", _count(shape, window)))
+
+
+def _count(shape: PoolShape, window: tuple[Segment, Segment]) -> float:
+    """What a sum is divided by: taps inside, or also those on the padding (but not beyond it)."""
+    rows, columns = window
+    if not shape.count_include_pad:
+        return float(max(1, rows.taps * columns.taps))
+    return float(_padded_taps(shape.y, rows, shape.bottom) * _padded_taps(shape.x, columns, shape.right))
+
+
+def _padded_taps(axis: Axis, segment: Segment, behind: int) -> int:
+    first = segment.start * axis.stride - axis.pad
+    return sum(first + tap * axis.dilation < axis.size + behind for tap in range(axis.kernel))
+
+
+def global_pool_function(
+    module: Module, name: str, kind: PoolKind, images: int, pixels: int, channels: int
+) -> Function:
+    """A function (x [images, pixels, channels], out [images, channels]) of addresses; pixels in order for each sum."""
+    fn = module.function(name)
+    source, out = fn.param(I32, "x"), fn.param(I32, "out")
+    with repeated(fn, source, images, pixels * channels * F32_BYTES, name="image"):
+        _global_channels(fn, kind, pixels, channels, source, out)
+    return fn
+
+
+def _global_channels(fn: Function, kind: PoolKind, pixels: int, channels: int, source: Local, out: Local) -> None:
+    block = fn.new(source, "block")
+    groups = (4 * LANES, LANES, 1)
+    left = channels
+    for size in groups:
+        turns, left = divmod(left, size)
+        if not turns:
+            continue
+        with repeated(fn, block, turns, size * F32_BYTES, name="block"):
+            _global_block(fn, kind, pixels, channels, block, out, size)
+            fn.advance(out, size * F32_BYTES)
+
+
+def _global_block(
+    fn: Function, kind: PoolKind, pixels: int, channels: int, block: Local, out: Local, size: int
+) -> None:
+    vectors = -(-size // LANES)
+    highest = kind is PoolKind.MAX
+    first = v128_const("f32x4", float("-inf") if highest else 0.0)
+    sums = [fn.new(first, "acc") for _ in range(vectors)]
+    x = fn.new(block, "p")
+    with repeated(fn, x, pixels, channels * F32_BYTES, name="pixel"):
+        for v, total in enumerate(sums):
+            value = v128.load(x, offset=v * VECTOR_BYTES)
+            fn.set(total, f32x4.max(total, value) if highest else f32x4.add(total, value))
+    for v, total in enumerate(sums):
+        result: Expr = total if highest else f32x4.div(total, v128_const("f32x4", float(pixels)))
+        store_lanes(fn, out, result, v * VECTOR_BYTES, min(size, LANES))
