@@ -77,15 +77,16 @@ def decode_goldens(data: bytes) -> tuple[GoldenVector, ...]:
 def check_golden(
     expected: Mapping[str, Tensor],
     got: Mapping[str, Tensor],
-    tolerance: GoldenTolerance,
+    tolerance: GoldenTolerance | None,
     *,
     runtime: str,
     vector: int,
 ) -> None:
     """Compare outputs: equal names, dtypes and shapes, and ``|got - want| <= atol + rtol * |want|`` for each element.
 
-    NaN equals NaN and an infinity equals itself. Integers and booleans are held to the same rule. Raises
-    ``GoldenMismatchError`` naming the worst element.
+    NaN equals NaN and an infinity equals itself. Integers and booleans are held to the same rule. Without a tolerance
+    (``portable-exact``) every byte must be the same, signs of zeros and bits of NaNs included. Raises
+    ``GoldenMismatchError`` naming the worst element, or the first whose bytes differ.
     """
 
     def refuse(tensor: str, want: str, have: str) -> GoldenMismatchError:
@@ -97,11 +98,31 @@ def check_golden(
         have = got[name]
         if (want.dtype, want.shape) != (have.dtype, have.shape):
             raise refuse(name, f"{want.dtype} {list(want.shape)}", f"{have.dtype} {list(have.shape)}")
+        if tolerance is None:
+            index = _first_difference(want, have)
+            if index is not None:
+                raise refuse(f"{name}[{index}]", f"bytes {_hex(want, index)}", _hex(have, index))
+            continue
         worst = _worst_element(want, have, tolerance)
         if worst is not None:
             index, a, b = worst
             limit = tolerance.atol + tolerance.rtol * abs(a)
             raise refuse(f"{name}[{index}]", f"{a!r} within {limit:.3g}", repr(b))
+
+
+def _first_difference(want: Tensor, have: Tensor) -> int | None:
+    """Flat index of the first element whose bytes differ; ``None`` when all are the same."""
+    if want.data == have.data:
+        return None
+    _check_length(want, "golden tensor")
+    _check_length(have, "output tensor")
+    pairs = zip(bytes(want.data), bytes(have.data), strict=True)
+    return next((i // want.dtype.itemsize for i, (a, b) in enumerate(pairs) if a != b), None)
+
+
+def _hex(tensor: Tensor, index: int) -> str:
+    size = tensor.dtype.itemsize
+    return bytes(tensor.data)[index * size : (index + 1) * size].hex()
 
 
 def _worst_element(want: Tensor, have: Tensor, tolerance: GoldenTolerance) -> tuple[int, float, float] | None:

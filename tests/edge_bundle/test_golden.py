@@ -24,7 +24,7 @@ def of(dtype: DType, *values: float) -> Tensor:
     return Tensor(dtype, (len(values),), struct.pack(f"<{len(values)}{dtype.struct_code}", *values))
 
 
-def check(want: Tensor, got: Tensor, tolerance: GoldenTolerance) -> None:
+def check(want: Tensor, got: Tensor, tolerance: GoldenTolerance | None) -> None:
     check_golden({"y": want}, {"y": got}, tolerance, runtime="test", vector=3)
 
 
@@ -79,6 +79,31 @@ def test_beyond_tolerance(want: Tensor, got: Tensor, tensor: str) -> None:
     with pytest.raises(GoldenMismatchError) as caught:
         check(want, got, LOOSE)
     assert (caught.value.tensor, caught.value.vector, caught.value.runtime) == (tensor, 3, "test")
+
+
+@pytest.mark.parametrize(
+    ("want", "got", "tensor", "detail"),
+    [
+        pytest.param(
+            of(DType.FP32, 1, 0), of(DType.FP32, 1, -0.0), "y[1]", "bytes 00000000, got 00000080", id="sign_of_zero"
+        ),
+        pytest.param(
+            of(DType.FP32, math.nan),
+            of(DType.FP32, -math.nan),
+            "y[0]",
+            "bytes 0000c07f, got 0000c0ff",
+            id="bits_of_nan",
+        ),
+        pytest.param(of(DType.FP64, 1.0), of(DType.FP64, 1.0 + 2**-52), "y[0]", "got 010000", id="last_bit"),
+        pytest.param(of(DType.INT8, 1, 2, 3), of(DType.INT8, 1, 9, 9), "y[1]", "bytes 02, got 09", id="first_is_named"),
+        pytest.param(of(DType.FP32, 1.0), of(DType.FP64, 1.0), "y", "FP64", id="other_dtype"),
+    ],
+)
+def test_without_a_tolerance_every_byte_counts(want: Tensor, got: Tensor, tensor: str, detail: str) -> None:
+    check(want, want, None)
+    with pytest.raises(GoldenMismatchError, match=detail) as caught:
+        check(want, got, None)
+    assert caught.value.tensor == tensor
 
 
 def test_missing_and_extra_outputs() -> None:
