@@ -31,16 +31,30 @@ def write(folder: Path, text: str, name: str = "kiosk.toml") -> Path:
 
 def test_packaged_profiles() -> None:
     profiles = load_profiles()
-    assert list(profiles) == ["cpu-fp32", "cpu-int8", "openvino-fp32", "openvino-int8"]
-    for name, profile in profiles.items():
-        assert profile.name == name
-        assert name.endswith(profile.precision)
+    assert {
+        name: (profile.runtime, profile.precision, profile.numeric_class) for name, profile in profiles.items()
+    } == {
+        "cpu-fp32": ("onnxruntime", "fp32", "host-exact"),
+        "cpu-int8": ("onnxruntime", "int8", "host-exact"),
+        "openvino-fp32": ("openvino", "fp32", "host-exact"),
+        "openvino-int8": ("openvino", "int8", "host-exact"),
+        "wasm-relaxed-simd": ("wasm", "int8", "host-exact"),
+        "wasm-simd128": ("wasm", "fp32", "portable-exact"),
+        "wasm-simd128-int8": ("wasm", "int8", "portable-exact"),
+    }
+    assert all(profile.name == name for name, profile in profiles.items())
+
+
+def test_only_the_relaxed_profile_allows_relaxed_instructions() -> None:
+    options = {name: profile.options.get("relaxed-simd") for name, profile in load_profiles().items()}
+    assert options["wasm-relaxed-simd"] == "on"
+    assert options["wasm-simd128"] == options["wasm-simd128-int8"] == "off"
 
 
 def test_an_extra_folder_adds_profiles(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not a profile")
     profiles = load_profiles([write(tmp_path, GOOD)])
-    assert len(profiles) == 5
+    assert set(profiles) == {*load_profiles(), "kiosk"}
     assert profiles["kiosk"].precision is Precision.INT8
     assert profiles["kiosk"].match.arch == ("aarch64",)
     assert load_profile("kiosk", [tmp_path]) == profiles["kiosk"]

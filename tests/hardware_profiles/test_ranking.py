@@ -122,6 +122,16 @@ def test_order() -> None:
             id="x86-with-vnni",
         ),
         pytest.param(
+            msgspec.structs.replace(BOX, runtimes={"onnxruntime": "1", "wasm": "50"}),
+            ["cpu-fp32", "cpu-int8", "wasm-simd128", "wasm-simd128-int8", "wasm-relaxed-simd"],
+            id="wasm-comes-last",
+        ),
+        pytest.param(
+            msgspec.structs.replace(BOX, arch="aarch64", runtimes={"wasm": "50"}),
+            ["wasm-simd128", "wasm-simd128-int8", "wasm-relaxed-simd"],
+            id="wasm-where-nothing-else-is",
+        ),
+        pytest.param(
             msgspec.structs.replace(BOX, arch="aarch64", cpu_flags=("asimddp",), runtimes={"onnxruntime": "1"}),
             ["cpu-int8", "cpu-fp32"],
             id="arm-board-with-one-runtime",
