@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from hardware_profiles.machine import Machine
-from hardware_profiles.procfs import parse_cpu_max, parse_cpuinfo, parse_meminfo, parse_memory_max
+from hardware_profiles.procfs import CpuInfo, parse_cpu_max, parse_cpuinfo, parse_meminfo, parse_memory_max
 from hardware_profiles.runtimes import installed_runtimes, installed_version
 
 MAX_FACT_BYTES = 1 << 20
@@ -39,7 +39,7 @@ def detect(
     A fact that cannot be read is left empty rather than raised: less is known, nothing is wrong.
     """
     system = uname()
-    cpu = parse_cpuinfo(_read(root / "proc/cpuinfo"))
+    cpu = detect_cpu(root)
     quota = parse_cpu_max(_read(root / "sys/fs/cgroup/cpu.max"))
     memory = parse_meminfo(_read(root / "proc/meminfo"))
     limit = parse_memory_max(_read(root / "sys/fs/cgroup/memory.max"))
@@ -55,6 +55,11 @@ def detect(
         runtimes=installed_runtimes(version_of),
         accelerators=find_accelerators(root),
     )
+
+
+def detect_cpu(root: Path = Path("/")) -> CpuInfo:
+    """The CPU alone: what compiled code depends on, without the time that everything else takes."""
+    return parse_cpuinfo(_read(root / "proc/cpuinfo"))
 
 
 def find_accelerators(root: Path) -> tuple[str, ...]:

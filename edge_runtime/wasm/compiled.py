@@ -20,6 +20,7 @@ import hmac
 import logging
 import mmap
 import os
+import platform
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -27,12 +28,9 @@ from pathlib import Path
 
 import wasmtime
 
-from edge_bundle import canonical
-from edge_bundle.digest import sha256_digest
 from edge_bundle.errors import EngineError
-from edge_runtime.wasm.runtime import CONFIGURATION
-from hardware_profiles.detect import detect
-from hardware_profiles.runtimes import installed_version
+from edge_runtime.wasm.runtime import CONFIGURATION, WASMTIME_VERSION
+from hardware_profiles.detect import detect_cpu
 
 logger = logging.getLogger(__name__)
 
@@ -159,23 +157,11 @@ class CompiledCache:
 
 
 @functools.cache
-def wasmtime_version() -> str:
-    """Version of the installed package; looking it up costs as much as a small model."""
-    return installed_version("wasmtime") or ""
-
-
-@functools.cache
 def _host_digest() -> str:
-    """What compiled code depends on besides the module; neither changes while a process runs."""
-    machine = detect()
-    facts = {
-        "wasmtime": wasmtime_version(),
-        "arch": machine.arch,
-        "os": machine.os,
-        "cpu": machine.cpu,
-        "cpu_flags": list(machine.cpu_flags),
-    }
-    return sha256_digest(canonical.dumps(facts))
+    """What compiled code depends on besides the module; it does not change while a process runs."""
+    cpu = detect_cpu()
+    facts = (WASMTIME_VERSION, platform.system(), platform.machine(), cpu.model, *cpu.flags)
+    return hashlib.sha256("\n".join(facts).encode()).hexdigest()
 
 
 def _check_folder(folder: Path) -> None:

@@ -22,9 +22,10 @@ from edge_bundle.tensor import DYNAMIC, Tensor, TensorSpec
 from edge_runtime.checks import ModelTensor, check_inputs, check_model, choose_options, entry_file
 from edge_runtime.engine import EngineSource
 from edge_runtime.wasm.abi import ModuleInfo, TensorPlace
-from edge_runtime.wasm.compiled import CompiledCache, wasmtime_version
+from edge_runtime.wasm.compiled import CompiledCache
 from edge_runtime.wasm.module import WasmModule, read_module
 from edge_runtime.wasm.program import Buffer, Program, allowed_features, load_program
+from edge_runtime.wasm.runtime import WASMTIME_VERSION
 
 OPTIONS = {"relaxed-simd": ("off", "on")}
 """``relaxed-simd``: instructions whose results differ between CPUs, for variants of class ``host-exact``."""
@@ -42,7 +43,7 @@ class WasmEngine:
         self._runtime = source.runtime
         self.inputs: tuple[TensorSpec, ...] = source.inputs
         self.outputs: tuple[TensorSpec, ...] = source.outputs
-        self.runtime_version: str = wasmtime_version()
+        self.runtime_version: str = WASMTIME_VERSION
         self._names = [spec.name for spec in source.outputs]
         self._dynamic = _dynamic_inputs(source)
         self._closed = False

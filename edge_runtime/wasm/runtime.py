@@ -9,14 +9,16 @@ reservation and guards keep their defaults, which need no bounds check in the co
 from __future__ import annotations
 
 import functools
-from collections.abc import Collection
 
 import wasmtime
 
-from edge_runtime.wasm.abi import Feature
+from hardware_profiles.runtimes import installed_version
 
 CONFIGURATION = "cranelift speed 1"
 """Names everything below that bears on compiled code; a change of it makes the node's compiled modules stale."""
+
+WASMTIME_VERSION = installed_version("wasmtime") or ""
+"""Of the installed package. Looked up when this is imported: it takes as long as opening a small model."""
 
 MAX_STACK_BYTES = 512 << 10
 """Stack of WebAssembly code, in bytes: well below the smallest stack of a Python thread (8 MiB by default)."""
@@ -48,8 +50,3 @@ def wasmtime_engine(*, relaxed_simd: bool) -> wasmtime.Engine:
     config.cranelift_opt_level = "speed"
     config.max_wasm_stack = MAX_STACK_BYTES
     return wasmtime.Engine(config)
-
-
-def engine_for(features: Collection[Feature]) -> wasmtime.Engine:
-    """The runtime that has these features."""
-    return wasmtime_engine(relaxed_simd=Feature.RELAXED_SIMD in features)
