@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from edge_agent import activate
@@ -23,6 +24,9 @@ from edge_agent.trust import MAX_METADATA_BYTES, ROOT_ADVICE, ReleaseTrust, chec
 from edge_agent.updater import Prover, Updater
 from edge_bundle.errors import InvalidInputError
 from edge_bundle.keys import PublicKey, TrustPolicy
+
+COMPILED_FOLDER = "compiled"
+"""Under the state directory: what runtimes compiled on this node, of verified artifacts. Safe to delete."""
 
 MAX_EVENT_CHARS = 2000
 """Detail of an event, as ``edge_bundle.messages.Detail`` bounds it."""
@@ -60,8 +64,11 @@ class Agent:
     poller: Poller
 
 
-def assemble(config: AgentConfig, facts: NodeFacts, ports: Ports, *, prove: Prover = activate.prove) -> Agent:
-    """Wire everything. Raises ``InvalidInputError`` or ``NotFoundError`` for trust material that cannot be read."""
+def assemble(config: AgentConfig, facts: NodeFacts, ports: Ports, *, prove: Prover | None = None) -> Agent:
+    """Wire everything; without another ``prove`` it is ``activate.prove`` with this node's folder of compiled code.
+
+    Raises ``InvalidInputError`` or ``NotFoundError`` for trust material that cannot be read.
+    """
     store = Store(config.state, ports.disk)
     table, recorder = ModelTable(), Recorder(ports.clock)
 
@@ -75,7 +82,7 @@ def assemble(config: AgentConfig, facts: NodeFacts, ports: Ports, *, prove: Prov
         trust=_trust(config, ports),
         downloader=Downloader(store, ports.disk, ports.hub, config.limits, ports.monotonic),
         table=table,
-        prove=prove,
+        prove=prove or partial(activate.prove, cache_dir=config.state / COMPILED_FOLDER),
         journal=journal,
         clock=ports.clock,
         drain_s=config.limits.drain_s,

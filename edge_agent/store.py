@@ -5,6 +5,7 @@
     blobs/sha256/<hex>                        verified blobs
     partial/<hex>                             downloads under way, not yet verified
     slots.json                                current, previous, staged and floor of each model
+    compiled/                                 code that runtimes compiled here; made again when it is missing
     run/agent.json                            the running process: pid, address
     telemetry.sqlite3                         spooled telemetry
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_agent import activate
 from edge_agent.assembly import Agent, NodeFacts, Ports, assemble
 from edge_agent.config import AgentConfig, HubConfig, LimitsConfig, TrustConfig
 from edge_agent.disk import RealDisk
@@ -46,7 +45,7 @@ def make_config(
 
 
 def make_node(
-    config: AgentConfig, hub: HubPort, clock: Clock, *, disk: Disk | None = None, prove: Prover = activate.prove
+    config: AgentConfig, hub: HubPort, clock: Clock, *, disk: Disk | None = None, prove: Prover | None = None
 ) -> Agent:
     """An agent that has just started and served nothing yet."""
     disk = disk or RealDisk()
