@@ -1,49 +1,129 @@
-"""Measure the WebAssembly target: ``python -m benchmarks.wasm [--only MODEL] [--precision P] [--steps]``."""
+"""Measure the WebAssembly target: ``python -m benchmarks.wasm [--only MODEL] [--precision P] [--engine E] [--steps]``.
+
+Without a choice of models, precisions or engines everything is measured, and the rows are written. The peers in Node
+come from ``npm ci --prefix benchmarks/wasm`` (``make bench-wasm`` sees to it).
+"""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.progress import Progress
 
+from benchmarks.rows import Row, fact, figure, write_rows
 from benchmarks.subjects import DEFAULT_MODELS
+from benchmarks.wasm.engines import EngineName
+from benchmarks.wasm.host_call import host_call_us
 from benchmarks.wasm.instance import Instance
-from benchmarks.wasm.models import MODELS, Precision, find_model, graph, inputs
+from benchmarks.wasm.jobs import Job, make_jobs
+from benchmarks.wasm.latency import Latency, Plan, measure
+from benchmarks.wasm.models import MODELS, Precision
+from benchmarks.wasm.module_figures import module_rows
+from benchmarks.wasm.report import comparison_rows, latency_rows, latency_table, rows_table
 from benchmarks.wasm.steps import kernels_table, steps_table, time_steps
-from compiler.wasm.compile import compile_module
+from hardware_profiles.detect import detect
 
 REDIRECTED_WIDTH = 120
 """Columns where the output is no terminal."""
 
+HOST_CALL_S = 0.5
+HOST_CALL_TARGET_US = 10.0
+"""Calling a module, tensors in and out included, may cost so much."""
+
+
+def _listed(names: Iterable[str]) -> Callable[[click.Context, click.Parameter, str], tuple[str, ...]]:
+    """A callback for a comma-separated option."""
+    known = tuple(names)
+
+    def parse(_context: click.Context, _option: click.Parameter, value: str) -> tuple[str, ...]:
+        chosen = tuple(filter(None, value.split(",")))
+        for name in chosen:
+            if name not in known:
+                raise click.BadParameter(f"expected some of {','.join(known)}, got {name!r}")
+        return chosen
+
+    return parse
+
 
 @click.command()
-@click.option("--only", multiple=True, type=click.Choice([model.name for model in MODELS]), help="Only this model.")
-@click.option("--precision", multiple=True, type=click.Choice([p.value for p in Precision]), help="Only this one.")
+@click.option("--only", default="", metavar="MODELS", callback=_listed(model.name for model in MODELS))
+@click.option("--precision", default="", metavar="PRECISIONS", callback=_listed(Precision))
+@click.option("--engine", default="", metavar="ENGINES", callback=_listed(EngineName))
 @click.option("--steps", is_flag=True, help="Time each step under wasmtime, and nothing else.")
-@click.option("--seconds", type=click.FloatRange(0.01, 60.0), default=1.0, help="Length of one measurement.")
+@click.option("--rounds", type=click.IntRange(2, 100), default=Plan.rounds, help="Rounds of segments.")
+@click.option("--seconds", type=click.FloatRange(0.01, 60.0), default=Plan.seconds, help="Length of a segment.")
 @click.option("--models", type=click.Path(path_type=Path), default=DEFAULT_MODELS, help="Directory of the models.")
-def main(only: tuple[str, ...], precision: tuple[str, ...], steps: bool, seconds: float, models: Path) -> None:
-    """Measure, show tables, write rows as JSON."""
+@click.option("--out", type=click.Path(path_type=Path), default=Path("build/bench-wasm.json"), help="Where rows go.")
+def main(
+    only: tuple[str, ...],
+    precision: tuple[str, ...],
+    engine: tuple[str, ...],
+    steps: bool,
+    rounds: int,
+    seconds: float,
+    models: Path,
+    out: Path,
+) -> None:
+    """Measure and show tables; a whole run also writes its rows. Lists are separated by commas."""
     console = Console(width=None if sys.stdout.isatty() else REDIRECTED_WIDTH)
-    chosen = [
-        (model, one)
-        for model in MODELS
-        for one in model.precisions
-        if (not only or model.name in only) and (not precision or one.value in precision)
-    ]
+    jobs = list(make_jobs(models, only=only, precisions=precision, say=lambda text: console.print(text, markup=False)))
     if steps:
-        for model, one in chosen:
-            show_steps(console, model.name, one, models, seconds)
+        for job in jobs:
+            _show_steps(console, job, seconds)
+        return
+    engines = [EngineName(name) for name in engine] or list(EngineName)
+    latencies = _measure(console, jobs, engines, Plan(rounds=rounds, seconds=seconds))
+    console.print(latency_table(latencies))
+    if only or precision or engine:
+        return
+    figures = [*comparison_rows(latencies), *_module_figures(jobs)]
+    console.print(rows_table(figures))
+    write_rows([*figures, *latency_rows(latencies), *_facts(latencies)], out)
+    console.print(f"rows in {out}")
 
 
-def show_steps(console: Console, name: str, precision: Precision, models: Path, seconds: float) -> None:
+def _measure(console: Console, jobs: Sequence[Job], engines: Sequence[EngineName], plan: Plan) -> list[Latency]:
+    with Progress(console=console) as progress:
+        total = sum(len(job.engines(engines)) for job in jobs) * (plan.rounds + 1)
+        task = progress.add_task("latency", total=total)
+        found = []
+        for job in jobs:
+            progress.update(task, description=job.name)
+            if job.engines(engines):
+                found.append(measure(job, engines, plan, lambda: progress.advance(task)))
+        return found
+
+
+def _module_figures(jobs: Sequence[Job]) -> Iterator[Row]:
+    """Rows of every model that was compiled in each of its precisions, and the cost of a call."""
+    for model in MODELS:
+        made = [(job.onnx, job.compiled) for job in jobs if job.model is model and job.compiled is not None]
+        if len(made) == len(model.precisions):
+            yield from module_rows(model, made)
+    yield figure("host_call_us", host_call_us(HOST_CALL_S), "us", HOST_CALL_TARGET_US)
+
+
+def _facts(latencies: Sequence[Latency]) -> Iterator[Row]:
+    """The machine and the versions: a figure holds for these."""
+    machine = detect()
+    yield fact("machine", f"{machine.cpu}, {machine.cores} cores, {machine.os} {machine.arch}, Python {machine.python}")
+    versions = {engine: text for latency in latencies for engine, text in latency.versions.items()}
+    for engine, text in versions.items():
+        yield fact(f"version/{engine.value}", text)
+
+
+def _show_steps(console: Console, job: Job, seconds: float) -> None:
     """The tables of one module's steps."""
-    module = compile_module(graph(name, precision, models), find_model(name).options())
+    if job.compiled is None:
+        return
+    module = job.compiled.module
     instance = Instance(module.standalone(), module.info)
-    times = time_steps(instance, inputs(name, models)[:8], seconds=seconds)
-    console.print(steps_table(times, title=f"{name} {precision.value}"))
+    times = time_steps(instance, job.rows, seconds=seconds)
+    console.print(steps_table(times, title=job.name))
     console.print(kernels_table(times))
 
 

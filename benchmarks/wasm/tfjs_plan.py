@@ -83,7 +83,7 @@ def _step(graph: IrGraph, node: Node, activation: Node | None, plan: Plan) -> St
         case "Add" | "Softmax":
             return step | {"op": node.op.lower()}
         case "GlobalAveragePool":
-            return step | {"op": "mean"}
+            return step | {"op": "average"}
         case "Flatten" | "Reshape":
             return step | {"op": "reshape", "shape": list(graph.types[node.output].shape)}
     if named := _activation(graph, node):

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import wasmtime
 
-from edge_bundle.canonical import dumps
 from edge_bundle.digest import sha256_digest
 from edge_bundle.tensor import DType
 from edge_runtime.wasm.abi import (
@@ -22,6 +21,7 @@ from edge_runtime.wasm.abi import (
     TensorPlace,
     Weights,
 )
+from edge_runtime.wasm.seal import seal
 from wasm_emit.binary import append_custom, append_data
 
 WEIGHTS = (0.5, -2.0, 3.0, 4.0)
@@ -83,5 +83,5 @@ def sample_module(*, abi: int = ABI_VERSION, status: int = 0, section: bytes | N
     """The sample; ``abi``, ``status`` and ``section`` make it a wrong one."""
     info = sample_info(abi=abi)
     code = bytes(wasmtime.wat2wasm(WAT.format(abi=abi, status=status)))
-    code = append_custom(code, SECTION, dumps(info) if section is None else section)
+    code = seal(code, info) if section is None else append_custom(code, SECTION, section)
     return Sample(append_data(code, _AT_WEIGHTS, struct.pack("<4f", *WEIGHTS)), info)

@@ -6,6 +6,8 @@ import { readCase, serve } from "./segment.js";
 ort.env.wasm.numThreads = 1;
 ort.env.logLevel = "error";
 
+const DTYPES = { FP32: "float32", INT64: "int64" };
+
 const { inputs, read } = readCase(process.argv[2]);
 const session = await ort.InferenceSession.create(new Uint8Array(read("model.onnx")), {
   executionProviders: ["wasm"],
@@ -14,7 +16,7 @@ const session = await ort.InferenceSession.create(new Uint8Array(read("model.onn
 });
 const given = inputs.map((row) =>
   Object.fromEntries(
-    Object.entries(row).map(([name, { shape, data }]) => [name, new ort.Tensor("float32", data, shape)]),
+    Object.entries(row).map(([name, { dtype, shape, data }]) => [name, new ort.Tensor(DTYPES[dtype], data, shape)]),
   ),
 );
 

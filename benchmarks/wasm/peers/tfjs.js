@@ -31,7 +31,7 @@ const OPERATORS = {
     tf.fused.depthwiseConv2d({ x, filter: weights.get(filter), bias: weights.get(bias), strides, pad, activation }),
   matmul: (a, { filter, bias, activation }) =>
     tf.fused.matMul({ a, b: weights.get(filter), bias: weights.get(bias), activation }),
-  mean: (x) => tf.mean(x, [1, 2], true),
+  average: (x) => tf.avgPool(x, [x.shape[1], x.shape[2]], 1, "valid"),
   reshape: (x, { shape }) => tf.reshape(x, shape),
   relu: (x) => tf.relu(x),
   relu6: (x) => tf.relu6(x),

@@ -1,0 +1,100 @@
+"""Latency of one model and precision in every engine that takes it, round after round."""
+
+from __future__ import annotations
+
+import contextlib
+import statistics
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.rounds import Sample, run_rounds
+from benchmarks.wasm.case import write_inputs, write_tfjs
+from benchmarks.wasm.engines import EngineName, Measured, NodeEngine, native_engine, wasmtime_engine
+from benchmarks.wasm.jobs import Job
+
+WARM_UP_S = 0.6
+"""First segment of every engine: V8 compiles a module again, optimised, once it has seen it run for a while."""
+
+INPUTS = 8
+"""Inputs that take turns."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How long and how often: ``rounds`` rounds of segments of ``seconds``."""
+
+    rounds: int = 7
+    seconds: float = 0.15
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """The samples of a job by engine, each of its rounds in the same place of every tuple."""
+
+    job: Job
+    versions: Mapping[EngineName, str]
+    samples: Mapping[EngineName, tuple[Sample, ...]]
+
+    def ms(self, engine: EngineName) -> float:
+        """Median over the rounds of the shortest run."""
+        return statistics.median(sample.wall_us for sample in self.samples[engine]) / 1e3
+
+    def ratio(self, ours: EngineName, peer: EngineName) -> float | None:
+        """Median over the rounds of our time to the peer's; ``None`` where one of them is missing."""
+        if ours not in self.samples or peer not in self.samples:
+            return None
+        pairs = zip(self.samples[ours], self.samples[peer], strict=True)
+        return statistics.median(mine.wall_us / other.wall_us for mine, other in pairs)
+
+
+def measure(job: Job, engines: Sequence[EngineName], plan: Plan, advance: Callable[[], None]) -> Latency:
+    """Load the engines, then let them take turns; ``advance`` is called after every segment."""
+    with contextlib.ExitStack() as stack:
+        opened = {engine: stack.enter_context(_opened(job, engine)) for engine in job.engines(engines)}
+        taken = run_rounds(
+            [_Turns(engine, plan.seconds).segment for engine in opened.values()], rounds=plan.rounds, advance=advance
+        )
+        versions = {name: engine.version for name, engine in opened.items()}
+    return Latency(job=job, versions=versions, samples=dict(zip(opened, taken, strict=True)))
+
+
+class _Turns:
+    """Segments of an engine; the first one warms it up."""
+
+    def __init__(self, engine: Measured, seconds: float) -> None:
+        self._engine, self._seconds = engine, seconds
+        self._cold = True
+
+    def segment(self) -> Sample:
+        seconds = max(WARM_UP_S, self._seconds) if self._cold else self._seconds
+        self._cold = False
+        return self._engine.segment(seconds)
+
+
+@contextlib.contextmanager
+def _opened(job: Job, name: EngineName) -> Iterator[Measured]:
+    with tempfile.TemporaryDirectory(prefix="skerry-bench-") as place, _open(job, name, Path(place)) as engine:
+        yield engine
+
+
+def _open(job: Job, name: EngineName, folder: Path) -> Measured:
+    rows, peer_rows = job.rows[:INPUTS], job.peer_rows[:INPUTS]
+    match name:
+        case EngineName.NATIVE:
+            return native_engine(job.onnx, peer_rows)
+        case EngineName.TFJS:
+            write_tfjs(folder, job.onnx, peer_rows)
+            return NodeEngine("tfjs.js", folder)
+        case EngineName.ORT_WEB:
+            write_inputs(folder, peer_rows)
+            (folder / "model.onnx").write_bytes(job.onnx)
+            return NodeEngine("onnxruntime_web.js", folder)
+    if job.compiled is None:
+        raise ValueError(f"expected a compiled module for {name.value}, got none")
+    if name is EngineName.SKERRY_WASMTIME:
+        return wasmtime_engine(job.compiled.module, rows)
+    write_inputs(folder, rows)
+    (folder / "module.wasm").write_bytes(job.compiled.module.standalone())
+    return NodeEngine("skerry.js", folder)
