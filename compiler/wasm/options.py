@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, kw_only=True)
 class WasmOptions:
-    """``batch`` binds dimension 0 of inputs where it is open, ``dims`` binds symbolic dimensions by name, ``bind`` turns
+    """What is fixed, and what is allowed.
+
+    ``batch`` binds dimension 0 of inputs where it is open, ``dims`` binds symbolic dimensions by name, ``bind`` turns
     inputs into constants. ``relaxed`` allows relaxed SIMD (int8 dot products of 7-bit activations). ``winograd`` allows
     F(4x4, 3x3) for float convolutions: faster, error about 4e-6 of the largest output instead of 6e-7.
     """

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 from compiler.ir.check import check_graph
 from compiler.ir.graph import IrGraph
 from compiler.wasm.options import WasmOptions
+from compiler.wasm.passes import affine, fuse, layout, pads, products, sink, transposes, views
 
-PASSES: tuple[tuple[str, Callable[[IrGraph, WasmOptions], IrGraph]], ...] = ()
+Pass: TypeAlias = Callable[[IrGraph, WasmOptions], IrGraph]
+
+PASSES: tuple[tuple[str, Pass], ...] = (
+    (views.NAME, views.run),
+    (pads.NAME, pads.run),
+    (products.NAME, products.run),
+    (affine.NAME, affine.run),
+    (layout.NAME, layout.run),
+    (transposes.NAME, transposes.run),
+    (f"{views.NAME} again", views.run),
+    (sink.NAME, sink.run),
+    (f"{views.NAME} at last", views.run),
+    (fuse.NAME, fuse.run),
+)
 """Name and pass. Order matters; each file's docstring says what it requires and ensures."""
 
 

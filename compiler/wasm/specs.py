@@ -49,7 +49,11 @@ class ActivationKind(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """``a`` and ``b`` are low and high for ``CLIP``, the slope for ``LEAKY_RELU``, alpha and beta for ``HARD_SIGMOID``."""
+    """An activation with its parameters.
+
+    ``a`` and ``b`` are low and high for ``CLIP``, alpha and beta for ``HARD_SIGMOID``; ``a`` is the slope for
+    ``LEAKY_RELU``.
+    """
 
     kind: ActivationKind = ActivationKind.NONE
     a: float = 0.0
@@ -112,8 +116,9 @@ class Quant:
 
 @dataclass(frozen=True, kw_only=True)
 class QResidual:
-    """A fused QLinearAdd after the convolution has been rounded to ``QConv2d.y``: ``other`` is the residual's
-    quantization, ``y`` the sum's, ``low`` and ``high`` clamp the sum (stored values).
+    """A fused QLinearAdd, after the convolution has been rounded to ``QConv2d.y``.
+
+    ``other`` is the residual's quantization, ``y`` the sum's; ``low`` and ``high`` clamp the sum (stored values).
     """
 
     other: Quant

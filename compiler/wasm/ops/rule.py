@@ -37,8 +37,10 @@ Lower: TypeAlias = Callable[[Node, Scope], Step]
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """How one operator is lowered. ``dtypes`` are those of its first input that are covered; ``note`` says what of
-    the operator is not (for ``docs/wasm.md``).
+    """How one operator is lowered.
+
+    ``dtypes`` are those of its first input that are covered; ``note`` says what of the operator is not (for
+    ``docs/wasm.md``).
     """
 
     lower: Lower
@@ -50,5 +52,5 @@ Rules: TypeAlias = Mapping[str, Rule]
 
 
 def refuse(node: Node, reason: str, *, advice: str = "") -> UnsupportedOperatorError:
-    """The error for a node that the table does not cover; ``raise refuse(...)``."""
+    """Make the error for a node that the table does not cover, to be raised by the caller."""
     return UnsupportedOperatorError(operator=node.op, node=node.name, reason=reason, advice=advice)
