@@ -1,0 +1,136 @@
+"""QLinearAdd and QLinearMul of stored values, bit for bit as ONNX Runtime computes them on x86-64.
+
+ONNX Runtime adds with two fused multiply-adds (``qladd_avx2.cpp``)::
+
+    fixed = y_zero - fma(a_ratio, a_zero, b_ratio * b_zero)      a_ratio = a.scale / y.scale, all in float32
+    stored = clamp(round_half_even(fma(a, a_ratio, fma(b, b_ratio, fixed))))
+
+WebAssembly has no exact fused multiply-add. There are at most 65,536 pairs of stored values, so the compiler computes
+all of them both ways, and takes the first formula without a difference: float32 in either order, or float64, whose
+products are exact. Multiplication (``qlmul.cpp``) has no fused step: ``(a - a_zero) * (b - b_zero) * ratio + y_zero``.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.wasm.kernels.int8.packing import stored_range
+from compiler.wasm.kernels.int8.requantize import EXACT, SATURATION, rounded
+from compiler.wasm.specs import Quant
+from wasm_emit.instructions import f32x4, f64x2, shuffle, v128_const
+from wasm_emit.types import Expr
+
+_TIE_MASK, _TIE = 0x1FFFFFFF, 0x10000000
+"""Bits of a float64 below a float32's last one; their pattern halfway between two float32."""
+
+_LOW_QUARTERS = (0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23)
+"""The low halves of two vectors."""
+
+
+class Order(enum.StrEnum):
+    """Which of the proved formulas is used."""
+
+    B_FIRST = "b_first"
+    A_FIRST = "a_first"
+    DOUBLE = "double"
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """``a * a_ratio + b * b_ratio + fixed`` of stored values, rounded half to even, is the stored sum."""
+
+    a_ratio: float
+    b_ratio: float
+    fixed: float
+    order: Order
+    bounded: bool
+
+    @property
+    def key(self) -> str:
+        """Tells two of these apart in the name of a shared function."""
+        words = (self.a_ratio.hex(), self.b_ratio.hex(), self.fixed.hex(), self.order.value, str(self.bounded))
+        return "/".join(words)
+
+
+def find_addition(a: Quant, b: Quant, y: Quant, a_range: tuple[int, int] | None = None) -> Addition | None:
+    """The cheapest formula that gives ONNX Runtime's sum for every pair; ``None`` if there is none.
+
+    ``a_range`` are the stored values that ``a`` takes, if not all of its dtype.
+    """
+    single = np.float32
+    a_ratio, b_ratio = single(a.scale) / single(y.scale), single(b.scale) / single(y.scale)
+    offset = _fma(np.asarray(a.zero_point, single), a_ratio, b_ratio * single(b.zero_point))
+    fixed = single(single(y.zero_point) - offset)
+    low, high = a_range or stored_range(a)
+    first, second = stored_range(b)
+    every_a = np.arange(low, high + 1, dtype=single)[:, None]
+    every_b = np.arange(first, second + 1, dtype=single)[None, :]
+    exact = _fma(every_a, a_ratio, _fma(every_b, b_ratio, fixed))
+    wanted = np.rint(np.clip(exact, -SATURATION, SATURATION))
+    bounded = bool(np.abs(exact).max() < EXACT / 2)
+    for order in Order:
+        found = Addition(float(a_ratio), float(b_ratio), float(fixed), order, bounded)
+        sums = _evaluate(found, every_a, every_b)
+        if np.array_equal(np.rint(np.clip(sums, -SATURATION, SATURATION)), wanted):
+            return found
+    return None
+
+
+def _evaluate(what: Addition, a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
+    """The formula as the emitted code computes it."""
+    single = np.float32
+    a_ratio, b_ratio, fixed = single(what.a_ratio), single(what.b_ratio), single(what.fixed)
+    if what.order is Order.B_FIRST:
+        return (fixed + b * b_ratio) + a * a_ratio
+    if what.order is Order.A_FIRST:
+        return (fixed + a * a_ratio) + b * b_ratio
+    inner = (b.astype(np.float64) * np.float64(b_ratio) + np.float64(fixed)).astype(single)
+    return (a.astype(np.float64) * np.float64(a_ratio) + inner.astype(np.float64)).astype(single)
+
+
+def _fma(x: NDArray[Any], y: Any, z: Any) -> NDArray[Any]:
+    """``x * y + z`` of float32 rounded once: exact product, two-sum, and ties broken by the rest that two-sum gives."""
+    product = x.astype(np.float64) * np.float64(y)
+    addend = np.asarray(z, dtype=np.float64)
+    total = product + addend
+    part = total - product
+    rest = (product - (total - part)) + (addend - part)
+    tie = (total.view(np.int64) & _TIE_MASK == _TIE) & (rest != 0)
+    nudged = np.nextafter(total, np.where(rest > 0, np.inf, -np.inf))
+    return np.where(tie, nudged, total).astype(np.float32)
+
+
+def added(what: Addition, a: Expr, b: Expr) -> Expr:
+    """Four sums as int32 from stored values as float32; not clamped yet."""
+    if what.order is Order.DOUBLE:
+        total = _added_double(what, a, b)
+    else:
+        first, second = (b, a) if what.order is Order.B_FIRST else (a, b)
+        ratios = (what.b_ratio, what.a_ratio) if what.order is Order.B_FIRST else (what.a_ratio, what.b_ratio)
+        inner = f32x4.add(v128_const("f32x4", what.fixed), f32x4.mul(first, v128_const("f32x4", ratios[0])))
+        total = f32x4.add(inner, f32x4.mul(second, v128_const("f32x4", ratios[1])))
+    if not what.bounded:
+        total = f32x4.pmin(v128_const("f32x4", SATURATION), f32x4.pmax(v128_const("f32x4", -SATURATION), total))
+    return rounded(total, 0)
+
+
+def _added_double(what: Addition, a: Expr, b: Expr) -> Expr:
+    halves = []
+    for half in (0, 1):
+        a_part, b_part = (_promoted(value, half) for value in (a, b))
+        inner = f64x2.add(f64x2.mul(b_part, v128_const("f64x2", what.b_ratio)), v128_const("f64x2", what.fixed))
+        single = f64x2.promote_low_f32x4(f32x4.demote_f64x2_zero(inner))
+        outer = f64x2.add(f64x2.mul(a_part, v128_const("f64x2", what.a_ratio)), single)
+        halves.append(f32x4.demote_f64x2_zero(outer))
+    return shuffle(halves[0], halves[1], _LOW_QUARTERS)
+
+
+def _promoted(value: Expr, half: int) -> Expr:
+    if half:
+        value = shuffle(value, value, (*range(8, 16), *range(8, 16)))
+    return f64x2.promote_low_f32x4(value)

@@ -1,0 +1,211 @@
+"""The tile of integer matrix products and convolutions: a few rows times a block of columns, summed over runs.
+
+A row is where one output position's activations begin, widened to int16; the rows of a tile lie ``row_bytes`` apart. A
+run is a stretch of consecutive elements (for a matrix product the whole row, for a convolution what one kernel row
+covers), ``run_bytes`` after the run before. Weights are read strictly in order (``packing.pack_pairs``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from compiler.wasm.kernels.int8.add import Addition, added
+from compiler.wasm.kernels.int8.packing import NARROW, WIDE, Block
+from compiler.wasm.kernels.int8.requantize import MAGIC, Stored, narrowed, rounded, scaled
+from wasm_emit.function import Function, Local
+from wasm_emit.instructions import f32x4, i32x4, v128, v128_const
+from wasm_emit.types import Expr
+
+UNROLLED_PAIRS = 4
+"""A run of at most so many pairs is written out; longer ones become loops (unrolled loops spill registers)."""
+
+LANES = 4
+"""int32 in a vector."""
+
+
+@dataclass(frozen=True, slots=True)
+class Residual:
+    """The other operand of a fused QLinearAdd: its bytes lie as the output's do."""
+
+    addition: Addition
+    signed: bool
+    stored: Stored
+
+    @property
+    def key(self) -> str:
+        """Tells two of these apart in the name of a shared function."""
+        return f"{self.addition.key}/{'s' if self.signed else 'u'}/{self.stored.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Runs of ``pairs`` pairs; ``nest`` are (count, bytes between) of the loops around a run, outermost first.
+
+    ``row_bytes`` lie between a tile's rows.
+    """
+
+    pairs: int
+    row_bytes: int
+    nest: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Epilogue:
+    """What becomes of the sums: stored bytes (then perhaps a sum with a residual), or float32 if ``stored`` is None."""
+
+    stored: Stored | None
+    residual: Residual | None = None
+
+    @property
+    def key(self) -> str:
+        """Tells two of these apart in the name of a shared function."""
+        stored = "f32" if self.stored is None else self.stored.key
+        return stored if self.residual is None else f"{stored}+{self.residual.key}"
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of an output element."""
+        return 4 if self.stored is None else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Pointers:
+    """Where a tile reads and writes. ``parameters`` are the block's biases and scales."""
+
+    x: Local
+    weights: Local
+    parameters: Local
+    y: Local
+    residual: Local | None = None
+
+
+def tile_rows(width: int) -> int:
+    """Rows of a tile: eight accumulators in all."""
+    return 2 if width == WIDE else 4
+
+
+def tile(fn: Function, at: Pointers, rows: int, block: Block, runs: Runs, epilogue: Epilogue, columns: int) -> None:
+    """Compute and store ``rows`` x ``block``; ``columns`` is the output's row length."""
+    quarters = block.width // LANES
+    totals = [[_first(fn, at, q) for q in range(quarters)] for _ in range(rows)]
+    _sum(fn, at, totals, runs)
+    for row in range(rows):
+        _finish(fn, at, totals[row], row * columns, block, epilogue)
+
+
+def _first(fn: Function, at: Pointers, quarter: int) -> Local:
+    """Every sum starts with its bias."""
+    return fn.new(v128.load(at.parameters, offset=16 * quarter), "sum")
+
+
+def _sum(fn: Function, at: Pointers, totals: Sequence[Sequence[Local]], runs: Runs) -> None:
+    """Add up all runs."""
+    x, weights = fn.new(at.x, "xk"), fn.new(at.weights, "wk")
+    block_bytes = 16 * len(totals[0])
+
+    def run() -> int:
+        if runs.pairs <= UNROLLED_PAIRS:
+            for pair in range(runs.pairs):
+                _pair(fn, x, weights, totals, runs.row_bytes, 4 * pair, block_bytes * pair)
+            fn.advance(weights, block_bytes * runs.pairs)
+            return 0
+        with fn.pointer_loop(x, runs.pairs, 4, name="k"):
+            _pair(fn, x, weights, totals, runs.row_bytes, 0, 0)
+            fn.advance(weights, block_bytes)
+        return 4 * runs.pairs
+
+    _nested(fn, x, runs.nest, run)
+
+
+def _nested(fn: Function, x: Local, nest: Sequence[tuple[int, int]], run: Callable[[], int]) -> int:
+    """Loops around the run; returns the bytes that ``x`` has moved."""
+    if not nest:
+        return run()
+    count, step = nest[0]
+    if count == 1:
+        return _nested(fn, x, nest[1:], run)
+    with fn.counted(count, name="run"):
+        moved = _nested(fn, x, nest[1:], run)
+        fn.advance(x, step - moved)
+    return count * step
+
+
+def _pair(
+    fn: Function, x: Local, weights: Local, totals: Sequence[Sequence[Local]], row_bytes: int, x_at: int, w_at: int
+) -> None:
+    """One pair of elements of every row times that pair of every column."""
+    columns = [fn.new(v128.load(weights, offset=w_at + 16 * quarter), "w") for quarter in range(len(totals[0]))]
+    for row, sums in enumerate(totals):
+        both = fn.new(v128.load32_splat(x, offset=x_at + row * row_bytes), "x")
+        for column, total in zip(columns, sums, strict=True):
+            fn.set(total, i32x4.add(total, i32x4.dot_i16x8_s(both, column)))
+
+
+def _finish(fn: Function, at: Pointers, sums: Sequence[Local], element: int, block: Block, epilogue: Epilogue) -> None:
+    """One row's sums, scaled and stored at ``element`` elements behind the block's first."""
+    scale_at = 16 * len(sums)
+    scales = [v128.load(at.parameters, offset=scale_at + 16 * quarter) for quarter in range(len(sums))]
+    if epilogue.stored is None:
+        for quarter, (total, scale) in enumerate(zip(sums, scales, strict=True)):
+            value = f32x4.mul(f32x4.convert_i32x4_s(total), scale)
+            store_floats(fn, at.y, value, 4 * element + 16 * quarter, block.used - LANES * quarter)
+        return
+    products = [scaled(total, scale, epilogue.stored) for total, scale in zip(sums, scales, strict=True)]
+    stored = epilogue.stored
+    if epilogue.residual is None:
+        packed = narrowed(fn, [rounded(product, stored.zero_point) for product in products], stored)
+    else:
+        packed = _with_residual(fn, at, products, element, stored, epilogue.residual)
+    store_bytes(fn, at.y, packed, element, block.used)
+
+
+def _with_residual(
+    fn: Function, at: Pointers, products: Sequence[Expr], element: int, stored: Stored, residual: Residual
+) -> Expr:
+    """The convolution rounded to its own quantization (as float32 integers), then the exact QLinearAdd."""
+    assert at.residual is not None  # noqa: S101 - for the type checker: an epilogue with a residual comes with its pointer
+    words = []
+    for half in range(len(products) // 2):
+        load = v128.load8x8_s if residual.signed else v128.load8x8_u
+        other = fn.new(load(at.residual, offset=element + 8 * half), "other")
+        wide = (
+            (i32x4.extend_low_i16x8_s, i32x4.extend_high_i16x8_s)
+            if residual.signed
+            else (i32x4.extend_low_i16x8_u, i32x4.extend_high_i16x8_u)
+        )
+        for part in (0, 1):
+            own = fn.new(_as_float(products[2 * half + part], stored), "own")
+            words.append(added(residual.addition, own, fn.new(f32x4.convert_i32x4_s(wide[part](other)), "other")))
+    return narrowed(fn, words, residual.stored)
+
+
+def _as_float(product: Expr, stored: Stored) -> Expr:
+    """The stored value as float32: rounded by the magic number, zero point added, clamped."""
+    magic = v128_const("f32x4", MAGIC)
+    integer = f32x4.sub(f32x4.add(product, magic), v128_const("f32x4", MAGIC - stored.zero_point))
+    low, high = v128_const("f32x4", stored.low), v128_const("f32x4", stored.high)
+    return f32x4.pmin(high, f32x4.pmax(low, integer))
+
+
+def store_bytes(fn: Function, y: Local, packed: Expr, offset: int, used: int) -> None:
+    """The first ``used`` bytes (at most 16)."""
+    if used == WIDE:
+        fn.do(v128.store(y, packed, offset=offset))
+        return
+    value = packed if used in (1, 2, 4, NARROW) else fn.new(packed, "packed")
+    done = 0
+    for width, store in ((8, v128.store64_lane), (4, v128.store32_lane), (2, v128.store16_lane), (1, v128.store8_lane)):
+        if used - done >= width:
+            fn.do(store(y, value, done // width, offset=offset + done))
+            done += width
+
+
+def store_floats(fn: Function, y: Local, value: Expr, offset: int, used: int) -> None:
+    """The first ``used`` of four floats."""
+    if used >= LANES:
+        fn.do(v128.store(y, value, offset=offset))
+    elif used > 0:
+        kept = fn.new(value, "kept")
+        for lane in range(used):
+            fn.do(v128.store32_lane(y, kept, lane, offset=offset + 4 * lane))

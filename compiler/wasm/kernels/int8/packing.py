@@ -1,0 +1,115 @@
+"""Weights, biases and scales as the integer kernels read them.
+
+Columns (output channels) are cut into blocks of 16, the last one of 8 if no more are left. A block's weights are
+``[pair][column][2]``: the two weights of a column that one ``i32x4.dot_i16x8_s`` lane multiplies. The file holds them
+as int8; ``init`` widens them to int16 in the same order.
+
+Activations are used as stored: ``sum((q - zero) * w) = sum(q * w) - zero * sum(w)``, so the zero point goes into the
+bias, and padding is the stored zero point.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.wasm.specs import Quant
+from edge_bundle.tensor import DType
+
+WIDE, NARROW = 16, 8
+"""Columns of a block and of a narrow last block."""
+
+PARAMETER_BYTES = 8
+"""Bias (int32) and scale (float32) of one column."""
+
+_INT32 = np.iinfo(np.int32)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Columns ``start`` to ``start + used``, computed as ``width`` columns."""
+
+    start: int
+    width: int
+    used: int
+
+
+def column_blocks(columns: int) -> tuple[Block, ...]:
+    """The blocks of that many columns, in order."""
+    whole = [Block(start, WIDE, WIDE) for start in range(0, columns - columns % WIDE, WIDE)]
+    rest = columns % WIDE
+    last = [Block(columns - rest, WIDE if rest > NARROW else NARROW, rest)] if rest else []
+    return (*whole, *last)
+
+
+def padded_columns(columns: int) -> int:
+    """Columns with those that only fill the last block."""
+    return sum(block.width for block in column_blocks(columns))
+
+
+def pack_pairs(weights: NDArray[Any]) -> NDArray[np.int8]:
+    """Weights [columns, runs, length] (int8) as blocks of ``[run][pair][column][2]``; an odd length ends with a zero."""
+    columns, runs, length = weights.shape
+    even = np.zeros((padded_columns(columns), runs, length + length % 2), dtype=np.int8)
+    even[:columns, :, :length] = weights
+    parts = []
+    for block in column_blocks(columns):
+        part = even[block.start : block.start + block.width].reshape(block.width, -1, 2)
+        parts.append(part.transpose(1, 0, 2).ravel())
+    return np.concatenate(parts)
+
+
+def pack_parameters(biases: NDArray[Any], scales: NDArray[Any]) -> NDArray[np.int32]:
+    """Biases and scales (as their bits) by block: first all biases of the block, then all scales."""
+    columns = len(biases)
+    both = np.zeros((2, padded_columns(columns)), dtype=np.int32)
+    both[0, :columns] = biases
+    both[1, :columns] = np.ascontiguousarray(scales, dtype=np.float32).view(np.int32)
+    blocks = column_blocks(columns)
+    return np.concatenate([both[:, block.start : block.start + block.width].ravel() for block in blocks])
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What is known of the 32-bit sums of each column: the bias with the zero point folded in, and bounds."""
+
+    biases: NDArray[np.int64]
+    lowest: NDArray[np.int64]
+    highest: NDArray[np.int64]
+
+    @property
+    def fits(self) -> bool:
+        """Whether every sum fits into 32 bits."""
+        return bool(self.lowest.min() >= _INT32.min and self.highest.max() <= _INT32.max)
+
+    def largest(self, scales: NDArray[Any]) -> float:
+        """Bound of ``|sum * scale|`` over all columns."""
+        sums = np.maximum(np.abs(self.lowest), np.abs(self.highest)).astype(np.float64)
+        return float((sums * np.abs(scales.astype(np.float64))).max())
+
+
+def fold(weights: NDArray[Any], bias: NDArray[Any] | None, x: Quant) -> Sums:
+    """Fold the zero point of ``x`` into the biases of ``weights`` [columns, ...]; bounds hold for every input."""
+    flat = weights.reshape(len(weights), -1).astype(np.int64)
+    given = np.zeros(len(flat), dtype=np.int64) if bias is None else bias.astype(np.int64)
+    low, high = stored_range(x)
+    up, down = np.maximum(flat, 0).sum(axis=1), np.maximum(-flat, 0).sum(axis=1)
+    return Sums(
+        biases=(given - x.zero_point * flat.sum(axis=1)).astype(np.int32).astype(np.int64),
+        lowest=given + up * (low - x.zero_point) - down * (high - x.zero_point),
+        highest=given + up * (high - x.zero_point) - down * (low - x.zero_point),
+    )
+
+
+def stored_range(quant: Quant) -> tuple[int, int]:
+    """Lowest and highest stored value."""
+    return (-128, 127) if quant.dtype is DType.INT8 else (0, 255)
+
+
+def output_scales(x: Quant, weights: NDArray[Any], y: Quant | None) -> NDArray[np.float32]:
+    """``x.scale * w_scale / y.scale`` in float32, rounded as ONNX Runtime does (``QLinearConv``, ``QGemm``)."""
+    product = np.float32(x.scale) * np.ascontiguousarray(weights, dtype=np.float32)
+    return product if y is None else product / np.float32(y.scale)
