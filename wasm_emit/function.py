@@ -145,7 +145,7 @@ class Function:
     def call(self, callee: Function, *arguments: Operand) -> Expr:
         """A call as an expression; for ``do`` when the callee has no results."""
         given = [as_i32(value) for value in arguments]
-        wanted = [param.type for param in callee._params]  # noqa: SLF001 - the same class
+        wanted = [param.type for param in callee._params]
         if [value.type for value in given] != wanted or len(callee.results) > 1:
             raise EmitError(f"call of {callee.name}: expected {wanted}, got {[value.type for value in given]}")
         words = " ".join([callee.name, *(value.text for value in given)])

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compiler.wasm.lanes import Lanes
-from compiler.wasm.math.polynomial import horner
+from compiler.wasm.math.polynomial import as_local, horner
 from wasm_emit.function import Function, Local
 from wasm_emit.types import Expr
 
@@ -27,46 +27,79 @@ _SERIES = (1.37805939e-3, 8.37312452e-3, 4.16695364e-2, 1.66664720e-1, 4.9999985
 _BIAS, _MANTISSA_BITS = 127, 23
 
 
+def exp(fn: Function, lanes: Lanes, x: Expr) -> Expr:
+    """e^x within 1 ulp, subnormal results included; overflow gives infinity, NaN stays NaN."""
+    return _scaled(lanes, _parts(fn, lanes, _clamped(fn, lanes, x)))
+
+
+def exp_of_negative(fn: Function, lanes: Lanes, x: Expr) -> Expr:
+    """e^x within 1 ulp for x <= 0 (or NaN)."""
+    return _scaled(lanes, _parts(fn, lanes, lanes.pmax(as_local(fn, x), lanes.const(_LOWEST))))
+
+
+def exp_inside(fn: Function, lanes: Lanes, x: Expr) -> Expr:
+    """e^x within 1 ulp for -87 <= x <= 88 (or NaN), where neither end of the range is near."""
+    series = _series(fn, lanes, x)
+    power = _power(fn, lanes, _whole(lanes, series.shifted))
+    return lanes.mul(lanes.add(lanes.const(1.0), series.p), power)
+
+
+def expm1(fn: Function, lanes: Lanes, x: Expr) -> Expr:
+    """e^x - 1 within 2 ulp, near 0 too."""
+    parts = _parts(fn, lanes, _clamped(fn, lanes, x))
+    scale = fn.new(lanes.mul(parts.half, parts.rest), "scale")
+    # 2^128 is no float32, but (1 + p) 2^128 / 2 may be one: only there are two factors needed.
+    near = lanes.add(lanes.mul(parts.p, scale), lanes.sub(scale, lanes.const(1.0)))
+    return lanes.select(lanes.eq(scale, lanes.const(float("inf"))), _scaled(lanes, parts), near)
+
+
+@dataclass(frozen=True)
+class _Series:
+    """e^x = (1 + p) * 2^n; n stands in the low bits of ``shifted``."""
+
+    p: Local
+    shifted: Local
+
+
 @dataclass(frozen=True)
 class _Parts:
-    """e^x = (1 + p) * 2^half * 2^rest; the powers as floats."""
+    """e^x = (1 + p) * half * rest, where the last two are powers of two."""
 
     p: Local
     half: Local
     rest: Local
 
 
-def exp(fn: Function, lanes: Lanes, x: Expr) -> Expr:
-    """e^x within 1 ulp, subnormal results included; overflow gives infinity, NaN stays NaN."""
-    parts = _parts(fn, lanes, x)
-    one = lanes.const(1.0)
-    return lanes.mul(lanes.mul(lanes.add(one, parts.p), parts.half), parts.rest)
+def _clamped(fn: Function, lanes: Lanes, x: Expr) -> Expr:
+    low = fn.new(lanes.pmax(as_local(fn, x), lanes.const(_LOWEST)), "x")
+    return lanes.pmin(low, lanes.const(_HIGHEST))
 
 
-def expm1(fn: Function, lanes: Lanes, x: Expr) -> Expr:
-    """e^x - 1 within 2 ulp, near 0 too."""
-    parts = _parts(fn, lanes, x)
-    scale = fn.new(lanes.mul(parts.half, parts.rest), "scale")
-    one = lanes.const(1.0)
-    # 2^128 is no float32, but half of the sum is one: only there do two factors matter.
-    tiny = lanes.add(lanes.mul(parts.p, scale), lanes.sub(scale, one))
-    large = lanes.mul(lanes.mul(lanes.add(one, parts.p), parts.half), parts.rest)
-    return lanes.select(lanes.eq(scale, lanes.const(float("inf"))), large, tiny)
-
-
-def _parts(fn: Function, lanes: Lanes, x: Expr) -> _Parts:
-    inside = fn.new(
-        lanes.pmin(fn.new(lanes.pmax(fn.new(x, "x"), lanes.const(_LOWEST)), "x"), lanes.const(_HIGHEST)), "x"
-    )
+def _series(fn: Function, lanes: Lanes, x: Expr) -> _Series:
+    inside = as_local(fn, x)
     shifted = fn.new(lanes.add(lanes.mul(inside, lanes.const(_LOG2_E)), lanes.const(_MAGIC)), "n")
     whole = fn.new(lanes.sub(shifted, lanes.const(_MAGIC)), "n")
     high = lanes.sub(inside, lanes.mul(whole, lanes.const(_LN2_HIGH)))
     r = fn.new(lanes.sub(high, lanes.mul(whole, lanes.const(_LN2_LOW))), "r")
-    p = fn.new(lanes.add(r, lanes.mul(lanes.mul(r, r), horner(lanes, r, _SERIES))), "p")
+    p = lanes.add(r, lanes.mul(lanes.mul(r, r), horner(lanes, r, _SERIES)))
+    return _Series(fn.new(p, "p"), shifted)
+
+
+def _parts(fn: Function, lanes: Lanes, x: Expr) -> _Parts:
+    series = _series(fn, lanes, x)
     ints = lanes.integers
-    n = fn.new(ints.sub(lanes.bits(shifted), ints.const(_MAGIC_BITS)), "k")
+    n = fn.new(_whole(lanes, series.shifted), "k")
     half = fn.new(ints.shr(n, 1), "k")
-    return _Parts(p, _power(fn, lanes, half), _power(fn, lanes, ints.sub(n, half)))
+    return _Parts(series.p, _power(fn, lanes, half), _power(fn, lanes, ints.sub(n, half)))
+
+
+def _scaled(lanes: Lanes, parts: _Parts) -> Expr:
+    return lanes.mul(lanes.mul(lanes.add(lanes.const(1.0), parts.p), parts.half), parts.rest)
+
+
+def _whole(lanes: Lanes, shifted: Expr) -> Expr:
+    ints = lanes.integers
+    return ints.sub(lanes.bits(shifted), ints.const(_MAGIC_BITS))
 
 
 def _power(fn: Function, lanes: Lanes, n: Expr) -> Local:

@@ -1,11 +1,11 @@
-"""Polynomials by Horner's rule, in lanes."""
+"""Polynomials by Horner's rule, and the locals that their arguments stand in."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from compiler.wasm.lanes import Lanes
-from wasm_emit.function import Local
+from wasm_emit.function import Function, Local
 from wasm_emit.types import Expr
 
 
@@ -15,3 +15,8 @@ def horner(lanes: Lanes, x: Local, coefficients: Sequence[float]) -> Expr:
     for coefficient in coefficients[1:]:
         value = lanes.add(lanes.mul(value, x), lanes.const(coefficient))
     return value
+
+
+def as_local(fn: Function, value: Expr) -> Local:
+    """The value as a local, so that it may be used more than once."""
+    return value if isinstance(value, Local) else fn.new(value, "x")
