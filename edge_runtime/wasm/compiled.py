@@ -45,7 +45,7 @@ SUFFIX = ".cwasm"
 TEMPORARY_SUFFIX = ".tmp"
 
 _FORMAT = 1
-_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -73,12 +73,13 @@ class CompiledCache:
 
     def load(self, engine: wasmtime.Engine, key: str) -> wasmtime.Module | None:
         """The module kept under a key; ``None`` if there is none that this node made."""
-        for path in self._files():
-            if path.name.startswith(f"{key}."):
-                module = self._load(engine, key, path)
-                if module is not None:
-                    return module
-                path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            for path in self._files():
+                if path.name.startswith(f"{key}."):
+                    module = self._load(engine, key, path)
+                    if module is not None:
+                        return module
+                    path.unlink(missing_ok=True)
         return None
 
     def store(self, key: str, module: wasmtime.Module) -> None:
@@ -94,8 +95,11 @@ class CompiledCache:
             logger.warning("compiled module not kept: %s: %s", self._folder, error.strerror or error)
 
     def _load(self, engine: wasmtime.Engine, key: str, path: Path) -> wasmtime.Module | None:
-        """The module of one file if the MAC in its name holds."""
-        with contextlib.suppress(OSError, wasmtime.WasmtimeError), _own_file(path, _WRITABLE_BY_OTHERS) as descriptor:
+        """The module of one file if the MAC in its name holds. An empty file, which cannot be mapped, has none."""
+        with (
+            contextlib.suppress(OSError, ValueError, wasmtime.WasmtimeError),
+            _own_file(path, _WRITABLE_BY_OTHERS) as descriptor,
+        ):
             with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as content:
                 mac = self._mac(key, content)
             if hmac.compare_digest(path.name, f"{key}.{mac}{SUFFIX}"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
+from typing import NoReturn
 
 from edge_bundle.errors import AlreadyClosedError
 from edge_runtime.wasm.instance import Instance
@@ -53,6 +54,7 @@ class Pool:
         """Close the idle instances now, those in use when they are given back."""
         with self._changed:
             self._closed = True
+            self._make = _refuse  # the module's code is freed with the last instance
             self._changed.notify_all()
         self._close_idle()
 
@@ -76,7 +78,7 @@ class Pool:
         """An idle instance, or ``None`` where one more may be made. The lock is held."""
         while True:
             if self._closed:
-                raise AlreadyClosedError(what="the wasm engine")
+                _refuse()
             if self._idle:
                 try:
                     return self._idle.pop()
@@ -98,3 +100,7 @@ class Pool:
             except IndexError:
                 return
             self.drop(instance)
+
+
+def _refuse() -> NoReturn:
+    raise AlreadyClosedError(what="the wasm engine")

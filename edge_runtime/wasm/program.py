@@ -24,7 +24,6 @@ class Program:
     def __init__(self, module: wasmtime.Module, engine: wasmtime.Engine, info: ModuleInfo, *, instances: int) -> None:
         self.info = info
         self.batch = info.batch
-        self._module = module
         self._pool = Pool(lambda: Instance(module, engine, info), instances)
 
     @property
@@ -57,7 +56,6 @@ class Program:
     def close(self) -> None:
         """Free the code, and the instances as soon as none is in use."""
         self._pool.close()
-        self._module.close()
 
 
 def load_program(

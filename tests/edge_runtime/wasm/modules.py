@@ -33,10 +33,11 @@ STEP = """
 MODULE = """(module
   (memory (export "memory") {pages} {pages})
   (global (export "abi_version") i32 (i32.const 1))
-  (func (export "init") (memory.copy (i32.const {expanded}) (i32.const {weights}) (i32.const 16)))
+  (func (export "init") {init})
   (func $step (export "step.0") {step})
   (func (export "run") (result i32) {run}))"""
 
+INIT = "(memory.copy (i32.const {expanded}) (i32.const {weights}) (i32.const 16))"
 RUN = "(call $step) (i32.const 0)"
 
 
@@ -62,10 +63,10 @@ def info(batch: int = 1, **changes: Any) -> ModuleInfo:
     return msgspec.structs.replace(honest, **changes)
 
 
-def text(batch: int = 1, *, step: str = STEP, run: str = RUN, pages: int = 1) -> str:
+def text(batch: int = 1, *, init: str = INIT, step: str = STEP, run: str = RUN, pages: int = 1) -> str:
     """The module as WAT."""
     places = {"x": X_AT, "y": y_at(batch), "bytes": 16 * batch, "expanded": EXPANDED, "weights": WEIGHTS_AT}
-    return MODULE.format(step=step.format(**places), run=run, pages=pages, **places)
+    return MODULE.format(init=init.format(**places), step=step.format(**places), run=run, pages=pages, **places)
 
 
 @cache
