@@ -142,6 +142,10 @@ class Function:
         with self.if_(i32.eqz(condition)):
             yield
 
+    def trap(self) -> None:
+        """``unreachable``: end the run, the host sees an error."""
+        self._line("unreachable")
+
     def call(self, callee: Function, *arguments: Operand) -> Expr:
         """A call as an expression; for ``do`` when the callee has no results."""
         given = [as_i32(value) for value in arguments]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from compiler.wasm.kernels.layout import Layout, merge
-from compiler.wasm.kernels.nest import Walk, nest
+from compiler.wasm.kernels.loops import loops
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import i8x16, i16x8, i32, i32x4, i64, i64x2, memory, shuffle, v128
 from wasm_emit.types import Expr, Operand, as_i32
@@ -108,14 +108,14 @@ def _copy_rows(
     dense = not sizes or (strides[-1] == itemsize and steps[-1] == itemsize)
     repeated = bool(sizes) and strides[-1] == itemsize and steps[-1] == 0
     if not dense and not repeated:
-        with nest(fn, sizes, [Walk(dst, tuple(strides)), Walk(src, tuple(steps))]):
-            fn.do(store(dst, load(src)))
+        with loops(fn, sizes, [(dst, strides), (src, steps)]) as ((to, come), _):
+            fn.do(store(to, load(come)))
         return
-    with nest(fn, sizes[:-1], [Walk(dst, tuple(strides[:-1])), Walk(src, tuple(steps[:-1]))]):
+    with loops(fn, sizes[:-1], [(dst, strides[:-1]), (src, steps[:-1])]) as ((to, come), _):
         if dense:
-            copy_run(fn, dst, src, inner * itemsize)
+            copy_run(fn, to, come, inner * itemsize)
         else:
-            fill_run(fn, dst, load(src), itemsize, inner)
+            fill_run(fn, to, load(come), itemsize, inner)
 
 
 def _transposed_axis(sizes: Sequence[int], strides: Sequence[int], steps: Sequence[int]) -> int | None:
@@ -132,15 +132,11 @@ def _copy_tiles(
     rows, columns = sizes[axis], sizes[-1]
     whole_rows, whole_columns = rows // TILE * TILE, columns // TILE * TILE
     outer = [other for other in range(len(sizes) - 1) if other != axis]
-    loops = [*(sizes[other] for other in outer), rows // TILE, columns // TILE]
-    ahead = tuple(strides[other] for other in outer)
-    behind = tuple(steps[other] for other in outer)
-    walks = [
-        Walk(fn.new(dst, "tile_to"), (*ahead, TILE * strides[axis], TILE * strides[-1])),
-        Walk(fn.new(src, "tile_from"), (*behind, TILE * steps[axis], TILE * steps[-1])),
-    ]
-    with nest(fn, loops, walks):
-        _transpose_tile(fn, walks[0].pointer, strides[axis], walks[1].pointer, steps[-1])
+    turns = [*(sizes[other] for other in outer), rows // TILE, columns // TILE]
+    ahead = [*(strides[other] for other in outer), TILE * strides[axis], TILE * strides[-1]]
+    behind = [*(steps[other] for other in outer), TILE * steps[axis], TILE * steps[-1]]
+    with loops(fn, turns, [(dst, ahead), (src, behind)]) as ((to, come), _):
+        _transpose_tile(fn, to, strides[axis], come, steps[-1])
     edges = [
         (axis, whole_rows, rows - whole_rows, -1, 0, columns),
         (axis, 0, whole_rows, -1, whole_columns, columns - whole_columns),
@@ -149,9 +145,9 @@ def _copy_tiles(
         if count and length:
             part = [*sizes]
             part[first], part[last] = count, length
-            to = fn.new(dst + start * strides[first] + begin * strides[last], "edge_to")
-            come = fn.new(src + start * steps[first] + begin * steps[last], "edge_from")
-            _copy_rows(fn, to, come, *_merged(part, strides, steps), TILE)
+            corner = fn.new(dst + start * strides[first] + begin * strides[last], "edge_to")
+            origin = fn.new(src + start * steps[first] + begin * steps[last], "edge_from")
+            _copy_rows(fn, corner, origin, *_merged(part, strides, steps), TILE)
 
 
 def _merged(
@@ -161,7 +157,7 @@ def _merged(
     return merged, ours, theirs
 
 
-def _transpose_tile(fn: Function, dst: Local, row: int, src: Local, column: int) -> None:
+def _transpose_tile(fn: Function, dst: Expr, row: int, src: Expr, column: int) -> None:
     """Row ``i`` of the target (``row`` bytes apart) is lane ``i`` of the four source vectors (``column`` apart)."""
     a, b, c, d = (fn.new(v128.load(src + index * column), "v") for index in range(TILE))
     low = [0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23]

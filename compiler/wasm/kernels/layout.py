@@ -64,6 +64,10 @@ class Layout:
         ]
         return replace(self, shape=tuple(shape), strides=(*[0] * ahead, *strides))
 
+    def scaled(self, itemsize: int) -> Layout:
+        """In bytes, where this one counts elements."""
+        return replace(self, strides=tuple(stride * itemsize for stride in self.strides), start=self.start * itemsize)
+
     def with_axis(self, axis: int, size: int, stride: int) -> Layout:
         """One axis replaced."""
         return replace(

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from compiler.wasm.ops import conv, elementwise, matmul, movement, pad, pool2d
+from compiler.wasm.ops import (
+    argpool,
+    conv,
+    convolve,
+    elementwise,
+    matmul,
+    movement,
+    pad,
+    pool2d,
+    pooling,
+    products,
+    quantized,
+)
 from compiler.wasm.ops.rule import Rules
 
 TABLE: Rules = {
+    **argpool.RULES,
     **conv.RULES,
+    **convolve.RULES,
     **elementwise.RULES,
     **matmul.RULES,
     **movement.RULES,
     **pad.RULES,
     **pool2d.RULES,
+    **pooling.RULES,
+    **products.RULES,
+    **quantized.RULES,
 }
 """Operator (as in ``Node.op``) -> its rule."""
