@@ -7,17 +7,26 @@ PYTHON ?=
 PACKAGES := cdn_hooks compiler edge_agent edge_bundle edge_runtime fleet_hub hardware_profiles skerry update_trust wasm_emit
 SOURCES := $(PACKAGES) tests benchmarks examples
 
+# Real models for the demo's last act; it is left out where the folder is not there.
+MODELS ?= ../shared/models
+
+# The runtimes from npm that `make bench-wasm` compares with. The environment brings Node and npm where there are none.
+PEERS := benchmarks/wasm
+NPM ?= $(shell command -v npm || echo $(BIN)/npm)
+
 # An environment is installed anew when one of these changes.
 PINS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench conformance docs clean
+.PHONY: help demo test lint bench bench-wasm conformance docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 demo: $(VENV)/.installed-all  ## run the main job from end to end: compile, sign, roll out, serve, cache, report, attack
-	@$(BIN)/skerry demo --report build/demo.json
+	@if [ -d '$(MODELS)' ]; then $(BIN)/python -m examples.real_models.prepare '$(MODELS)' build/models; \
+	else echo 'no real models at $(MODELS): act 7 is left out; MODELS=FOLDER names another place'; fi
+	@$(BIN)/skerry demo $(if $(wildcard $(MODELS)/),--more build/models) --report build/demo.json
 
 test: lint  ## lint, types, layers, then every test
 	@$(BIN)/pytest -q
@@ -31,6 +40,9 @@ lint: $(VENV)/.installed-dev  ## ruff, formatting, strict types, import layers
 bench: $(VENV)/.installed-dev  ## run the benchmarks and write build/bench.json
 	@$(BIN)/python -m benchmarks --out build/bench.json
 
+bench-wasm: $(VENV)/.installed-dev $(PEERS)/node_modules/.package-lock.json  ## measure the Wasm target against its peers and write build/bench-wasm.json
+	@$(BIN)/python -m benchmarks.wasm --models '$(MODELS)' --out build/bench-wasm.json
+
 conformance: $(VENV)/.installed-dev  ## run ONNX's node tests through the Wasm target and write build/conformance.json
 	@$(BIN)/python -m benchmarks.conformance --out build/conformance.json
 
@@ -38,7 +50,7 @@ docs: $(VENV)/.installed-dev  ## write docs/cli.md anew from the help of every c
 	@$(BIN)/python -m skerry.reference docs/cli.md
 
 clean:  ## remove the environment and everything built
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS)/node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/bin/python:
@@ -53,3 +65,7 @@ $(VENV)/.installed-dev: $(PINS) | $(VENV)/bin/python
 	@echo "installing skerry[dev] into $(VENV) (a few minutes the first time)"
 	@$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@ $(VENV)/.installed-all
+
+$(PEERS)/node_modules/.package-lock.json: $(PEERS)/package-lock.json | $(VENV)/.installed-dev
+	@$(NPM) ci --prefix $(PEERS) --ignore-scripts --silent --no-audit --no-fund
+	@touch $@

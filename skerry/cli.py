@@ -13,6 +13,7 @@ from skerry.verb import Invocation, LazyGroup, verbose_option
 VERBS = {
     "compile": "skerry.commands.compile:compile_",
     "inspect": "skerry.commands.inspect:inspect",
+    "wasm": "skerry.commands.wasm:wasm",
     "verify": "skerry.commands.verify:verify",
     "keys": "skerry.commands.keys:keys",
     "profile": "skerry.commands.profile:profile",

@@ -31,13 +31,18 @@ EXAMPLE = Path("examples") / "digits"
     show_default=True,
     help="Folder with one .onnx file, contract.toml, calibration.npz and evaluation.npz.",
 )
+@click.option(
+    "--more",
+    type=FILE,
+    help="Folder of further examples, each a folder like --example: compiled to WebAssembly and served (act 7).",
+)
 @click.option("--report", type=FILE, help="Write every claim and whether it holds to this JSON file.")
 @click.option("--keep", type=FILE, help="Work in this new folder and keep it, instead of a temporary one.")
 @json_option
 @verbose_option
 @click.pass_context
 def demo(
-    context: click.Context, *, example: Path, report: Path | None, keep: Path | None, as_json: bool
+    context: click.Context, *, example: Path, more: Path | None, report: Path | None, keep: Path | None, as_json: bool
 ) -> None:  # fmt: skip
     """Show the whole path and four attacks, for real, on loopback.
 
@@ -51,7 +56,7 @@ def demo(
         raise NotFoundError(what="example folder", name=str(example), advice=advice)
     began = time.monotonic()
     with _folder(keep) as root:
-        claims = _play(root.absolute(), example.absolute(), quiet=as_json)
+        claims = _play(root.absolute(), example.absolute(), _examples(more), quiet=as_json)
     summary = {
         "ok": all(claim.ok for claim in claims),
         "seconds": round(time.monotonic() - began, 1),
@@ -69,7 +74,20 @@ def demo(
         context.exit(ExitCode.CHECK_FAILED)
 
 
-def _play(root: Path, example: Path, *, quiet: bool) -> list[Claim]:
+def _examples(more: Path | None) -> tuple[Path, ...]:
+    """Every folder below ``more`` that has a contract."""
+    from edge_bundle.errors import NotFoundError
+
+    if more is None:
+        return ()
+    found = tuple(sorted(path.parent.absolute() for path in more.glob("*/contract.toml")))
+    if not found:
+        advice = "make them with: python -m examples.real_models.prepare MODELS FOLDER"
+        raise NotFoundError(what="folder with examples", name=str(more), advice=advice)
+    return found
+
+
+def _play(root: Path, example: Path, more: tuple[Path, ...], *, quiet: bool) -> list[Claim]:
     from rich.console import Console
 
     from skerry.demo.play import play
@@ -81,7 +99,7 @@ def _play(root: Path, example: Path, *, quiet: bool) -> list[Claim]:
     with progress_bars(quiet=quiet) as bars:
         stage = Show(Console(quiet=True) if quiet else console())
         try:
-            return asyncio.run(_cancelled_by_sigterm(play(Workplace(root, example, bars), stage)))
+            return asyncio.run(_cancelled_by_sigterm(play(Workplace(root, example, bars, more), stage)))
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
 

@@ -10,11 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from compiler.dataset import load_evaluation
 from compiler.progress import Progress
+from compiler.runner import tensors
 from edge_bundle.contract import Contract
 from edge_bundle.proof import Proof
 from edge_bundle.tensor import Tensor
-from edge_runtime.arrays import to_array, to_tensor
+from edge_runtime.arrays import to_array
 from skerry.client.infer import Answer, InferClient, open_agent
 from skerry.demo.claims import Claim, equal
 
@@ -58,12 +60,10 @@ class EvaluationSet:
 
 
 def load_evaluation_set(path: Path, contract: Contract) -> EvaluationSet:
-    """Read the example's evaluation set as requests with a batch of one."""
-    with np.load(path, allow_pickle=False) as arrays:
-        labels = arrays["labels"].astype(np.int64)
-        inputs = {rule.name: arrays[rule.name] for rule in contract.inputs}
-    rows = tuple({name: to_tensor(array[i : i + 1]) for name, array in inputs.items()} for i in range(len(labels)))
-    return EvaluationSet(rows, labels)
+    """Read the example's evaluation set as requests of one sample each."""
+    dataset = load_evaluation(path, contract.inputs)
+    rows = tuple(tensors(dataset, index) for index in range(dataset.samples))
+    return EvaluationSet(rows, dataset.labels)
 
 
 async def serve(

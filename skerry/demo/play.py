@@ -9,7 +9,16 @@ from compiler.compile import CompileResult
 from compiler.report_table import variants_table
 from edge_bundle.contract import Contract
 from edge_bundle.contract_file import load_contract
-from skerry.demo import act1_compile, act2_sign, act3_fleet, act4_serve, act5_report, act6_attacks, show
+from skerry.demo import (
+    act1_compile,
+    act2_sign,
+    act3_fleet,
+    act4_serve,
+    act5_report,
+    act6_attacks,
+    act7_models,
+    show,
+)
 from skerry.demo.act2_sign import Signed
 from skerry.demo.act3_fleet import Fleet, Hub
 from skerry.demo.act4_serve import Served
@@ -32,6 +41,8 @@ async def play(place: Workplace, stage: Show) -> list[Claim]:
             served = await acts.serve(fleet, signed)
             await acts.report(crew, hub, fleet, served, signed)
             await acts.attack(crew, hub, fleet)
+            if place.more:
+                await acts.serve_models(crew, hub)
     return acts.claims
 
 
@@ -91,3 +102,9 @@ class _Acts:
         attacks = await act6_attacks.attack(self.place, crew, hub, fleet.release)
         self.stage.tables(show.attack_table(attacks))
         self._judged(act6_attacks.judge(attacks))
+
+    async def serve_models(self, crew: Crew, hub: Hub) -> None:
+        self.stage.act(7)
+        models = await act7_models.serve_models(self.place, crew, hub)
+        self.stage.tables(show.models_table(models))
+        self._judged(act7_models.judge(models))

@@ -11,16 +11,18 @@ from skerry.demo.act2_sign import Signed
 from skerry.demo.act3_fleet import Fleet
 from skerry.demo.act4_serve import Served
 from skerry.demo.act6_attacks import Attacks
+from skerry.demo.act7_models import ServedModel
 from skerry.demo.claims import Claim
 from skerry.output import facts, shorten_digests, table
 
 TITLES = {
     1: "one model, compiled and measured for each hardware profile",
     2: "signed by two owners, and reproducible",
-    3: "a hub, two agents, a release, a rollout",
+    3: "a hub, three agents, a release, a rollout",
     4: "the evaluation set through every agent, twice",
     5: "what the hub knows",
     6: "four attacks",
+    7: "real models on WebAssembly",
 }
 
 
@@ -83,3 +85,18 @@ def attack_table(attacks: Attacks) -> RenderableType:
     """One line per attempt, with the reason that the node gave."""
     rows = [(one.name, shorten_digests(one.answer.detail)) for one in attacks.attempts]
     return table("", ("attack", "what the node reported to the hub"), rows)
+
+
+def models_table(models: Sequence[ServedModel]) -> RenderableType:
+    """One line per model and precision: what was proven, and what its callers saw."""
+    columns = ("model", "profile", "agrees#", "max diff#", "engine p50 us#", "request p50 us#", "hit p50 us#", "kB#")
+    rows = [
+        (
+            one.model, one.served.profile, f"{one.served.proof.agreement.top1:.1%}",
+            f"{one.served.proof.agreement.max_abs_diff:.1e}", f"{one.served.proof.latency.p50_us:.0f}",
+            f"{one.served.first.percentile_us(50):.0f}", f"{one.served.second.percentile_us(50):.0f}",
+            f"{one.served.proof.artifact_bytes / 1000:.0f}",
+        )
+        for one in models
+    ]  # fmt: skip
+    return table("", columns, rows)

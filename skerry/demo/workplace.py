@@ -12,8 +12,8 @@ OWNERS = ("alice", "bob")
 STRANGER = "mallory"
 TEAM_ROLE = "vision-team"
 
-PROFILES = ("cpu-fp32", "cpu-int8", "openvino-fp32", "openvino-int8")
-"""What the demo compiles for: two runtimes, each in float and in int8."""
+PROFILES = ("cpu-fp32", "cpu-int8", "openvino-fp32", "openvino-int8", "wasm-simd128", "wasm-simd128-int8")
+"""What the demo compiles for: three runtimes, each in float and in int8."""
 
 
 @dataclass(frozen=True)
@@ -28,18 +28,26 @@ class AgentPlan:
 AGENTS = (
     AgentPlan("node-a", "cpu-int8", "shop"),
     AgentPlan("node-b", "openvino-fp32", "shop"),
+    AgentPlan("node-w", "wasm-simd128-int8", "shop"),
 )
 VICTIM = AgentPlan("node-v", "cpu-fp32", "lab")
 """The agent that is attacked in act 6; it reaches the hub through a hostile mirror."""
 
+EDGES = (
+    AgentPlan("edge-fp32", "wasm-simd128", "edge-fp32"),
+    AgentPlan("edge-int8", "wasm-simd128-int8", "edge-int8"),
+)
+"""The agents of act 7: WebAssembly alone, one in float and one in int8."""
+
 
 @dataclass(frozen=True)
 class Workplace:
-    """A temporary folder, the example that is compiled, and where progress is shown."""
+    """A temporary folder, the example that is compiled, where progress is shown, and folders of further models."""
 
     root: Path
     example: Path
     bars: Progress
+    more: tuple[Path, ...] = ()
 
     @property
     def keys_dir(self) -> Path:

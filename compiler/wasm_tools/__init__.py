@@ -1,0 +1,1 @@
+"""Look into WebAssembly modules: sizes, memory, time by step, instructions."""

@@ -1,0 +1,91 @@
+"""Where a stand-alone module comes from: a ``.wasm`` file, a WebAssembly variant of a bundle, or an ONNX model."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+
+from compiler.importer.model_file import read_file
+from compiler.wasm.compile import compile_module
+from compiler.wasm.options import WasmOptions
+from edge_bundle.archive import unpack
+from edge_bundle.blobs import decompress
+from edge_bundle.canonical import decode
+from edge_bundle.errors import InvalidInputError, NotFoundError
+from edge_bundle.layout import Layout
+from edge_bundle.limits import MAX_ARTIFACT_BLOB_BYTES, MAX_ARTIFACT_BYTES, MAX_CONFIG_BYTES, MAX_INDEX_BYTES
+from edge_bundle.manifest import VariantManifest
+from edge_bundle.oci import Descriptor
+from edge_bundle.release_documents import parse_bundle_index, parse_image_manifest, parse_release_index
+from edge_runtime.wasm.abi import Feature
+from edge_runtime.wasm.engine import WEIGHTS_FILE
+from edge_runtime.wasm.module import WasmModule, read_module
+
+WASM_SUFFIX, ONNX_SUFFIX = ".wasm", ".onnx"
+RUNTIME = "wasm"
+
+
+def standalone_module(path: Path, *, profile: str | None, options: WasmOptions) -> bytes:
+    """The module at ``path`` with its weights inside, checked as an engine checks it.
+
+    ``profile`` picks the variant of a bundle where it has several; ``options`` are for an ONNX file, and their batch
+    picks the module of a variant. Nothing about a bundle's signatures is verified here.
+
+    Raises:
+        InvalidInputError, NotFoundError: there is no such file, variant or batch size.
+        FormatError, LimitExceededError, DigestMismatchError: not a module of this ABI.
+        CompileError: the ONNX model cannot be compiled.
+
+    """
+    if path.suffix == ONNX_SUFFIX:
+        return compile_module(read_file(path), options).standalone()
+    if path.suffix == WASM_SUFFIX:
+        module = checked(_read(path))
+        return module.assembled(None)
+    files = _variant_files(path, profile)
+    name = f"b{options.batch}.wasm"
+    if name not in files:
+        held = ", ".join(sorted(file for file in files if file.endswith(WASM_SUFFIX)))
+        raise NotFoundError(what="module of the variant", name=name, advice=f"it holds {held}")
+    return checked(files[name]).assembled(files.get(WEIGHTS_FILE))
+
+
+def checked(data: bytes) -> WasmModule:
+    """A module of any feature set, checked. Raises ``FormatError`` or ``LimitExceededError``."""
+    return read_module(data, features=tuple(Feature))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        expected = "a .wasm file, an .onnx file or a bundle"
+        raise InvalidInputError(file=str(path), expected=expected, got=error.strerror or str(error)) from error
+
+
+def _variant_files(path: Path, profile: str | None) -> dict[str, bytes]:
+    with Layout.open(path) as layout:
+        release = parse_release_index(layout.index)
+        bundle = parse_bundle_index(layout.read(release.bundle.digest, max_bytes=MAX_INDEX_BYTES))
+        found: dict[str, Descriptor] = {}
+        for name, descriptor in bundle.variants.items():
+            variant = parse_image_manifest(layout.read(descriptor.digest, max_bytes=MAX_INDEX_BYTES))
+            config = layout.read(variant.config.digest, max_bytes=MAX_CONFIG_BYTES)
+            manifest = decode(config, VariantManifest, what=f"manifest of {name}", max_bytes=MAX_CONFIG_BYTES)
+            if manifest.runtime == RUNTIME:
+                found[name] = variant.artifact
+        blob = layout.read(_choose(found, profile).digest, max_bytes=MAX_ARTIFACT_BLOB_BYTES)
+    return unpack(decompress(blob, max_bytes=MAX_ARTIFACT_BYTES))
+
+
+def _choose(found: Mapping[str, Descriptor], profile: str | None) -> Descriptor:
+    """The artifact of the profile asked for, or of the only one there is."""
+    if profile is None and len(found) == 1:
+        return next(iter(found.values()))
+    if profile is not None and profile in found:
+        return found[profile]
+    close = difflib.get_close_matches(profile or "", found, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else "name it with --profile; " if found else ""
+    advice = f"{hint}the bundle has {', '.join(sorted(found)) or 'none'}"
+    raise NotFoundError(what="WebAssembly variant of the bundle", name=profile or "(not named)", advice=advice)

@@ -1,0 +1,173 @@
+"""``skerry wasm``: look into WebAssembly modules, and take them elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from skerry.options import FILE
+from skerry.output import emit, facts, table
+from skerry.verb import json_option, verbose_option
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from compiler.wasm.options import WasmOptions
+    from compiler.wasm_tools.anatomy import Anatomy
+    from compiler.wasm_tools.timing import TimedStep, Times
+    from edge_runtime.wasm.abi import ModuleInfo
+
+_C = TypeVar("_C", bound=Callable[..., Any])
+KIB = 1024
+
+
+def source_options(command: _C) -> _C:
+    """Options that say which module SOURCE means."""
+    for option in (
+        click.option("--dim", "dims", multiple=True, metavar="NAME=SIZE", help="Size of a symbolic dimension; repeat."),
+        click.option("--batch", type=click.IntRange(1, 4096), default=1, show_default=True, help="Rows in one run."),
+        click.option("--profile", help="Variant of a bundle that has several for WebAssembly."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group()
+def wasm() -> None:
+    """Look into WebAssembly modules, and take them elsewhere.
+
+    SOURCE is a .wasm file, a bundle (folder or .tar) with a WebAssembly variant, or an ONNX file, which is compiled.
+    """
+
+
+@wasm.command()
+@click.argument("source", type=FILE)
+@source_options
+@click.option(
+    "--seconds", type=click.FloatRange(0.05, 600), default=1.0, show_default=True, help="Time to measure for."
+)
+@click.option("--html", type=FILE, help="Write the figures as a web page with a flame-like chart.")
+@json_option
+@verbose_option
+def inspect(
+    source: Path, *, profile: str | None, batch: int, dims: tuple[str, ...], seconds: float, html: Path | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Show time, code and memory of each node of SOURCE.
+
+    Times are the shortest of many runs on this machine, under wasmtime, on one thread, with noise as input.
+    """
+    from rich.console import Group
+
+    from compiler.wasm_tools.anatomy import dissect
+    from compiler.wasm_tools.page import render_page
+    from compiler.wasm_tools.timing import time_steps, timed
+
+    module, info = _module(source, profile, batch, dims)
+    anatomy = dissect(module, info)
+    times = time_steps(module, info, seconds=seconds)
+    steps = timed(anatomy.steps, times)
+    if html is not None:
+        html.write_text(render_page(source.name, anatomy, steps, times), encoding="utf-8")
+    value = {"module": anatomy, "run_us": times.run_us, "steps": steps}
+    emit(value, as_json=as_json, render=lambda: Group(_summary(source, anatomy, times), "", _steps_table(steps)))
+
+
+@wasm.command()
+@click.argument("source", type=FILE)
+@source_options
+@click.option("--step", help="Only the code of this node (or step number).")
+@verbose_option
+def disasm(source: Path, *, profile: str | None, batch: int, dims: tuple[str, ...], step: str | None) -> None:
+    """Print the instructions of SOURCE, function by function."""
+    from compiler.wasm_tools.disassemble import disassemble
+
+    module, info = _module(source, profile, batch, dims)
+    for line in disassemble(module, info, step=step):
+        click.echo(line)
+
+
+@wasm.command()
+@click.argument("source", type=FILE)
+@source_options
+@click.option("--out", type=FILE, required=True, help="The .wasm file to write.")
+@click.option("--js", is_flag=True, help="Write an ES module beside it that loads and runs it (NAME.mjs).")
+@json_option
+@verbose_option
+def export(
+    source: Path, *, profile: str | None, batch: int, dims: tuple[str, ...], out: Path, js: bool, as_json: bool
+) -> None:
+    """Write SOURCE as one stand-alone .wasm file, weights inside.
+
+    With --js it runs in Node, Deno, workerd and browsers, without any further file.
+    """
+    from edge_bundle.digest import sha256_digest
+
+    module, info = _module(source, profile, batch, dims)
+    written = {out: module}
+    if js:
+        written[out.with_suffix(".mjs")] = _loader()
+    for path, data in written.items():
+        path.write_bytes(data)
+    value = {
+        "files": [str(path) for path in written],
+        "bytes": len(module),
+        "digest": sha256_digest(module),
+        "inputs": {place.name: f"{place.dtype.value} {list(place.shape)}" for place in info.inputs},
+        "outputs": {place.name: f"{place.dtype.value} {list(place.shape)}" for place in info.outputs},
+    }
+    emit(value, as_json=as_json, render=lambda: facts("", value))
+
+
+def _module(source: Path, profile: str | None, batch: int, dims: tuple[str, ...]) -> tuple[bytes, ModuleInfo]:
+    from compiler.wasm_tools.source import checked, standalone_module
+
+    module = standalone_module(source, profile=profile, options=_options(batch, dims))
+    return module, checked(module).info
+
+
+def _options(batch: int, dims: tuple[str, ...]) -> WasmOptions:
+    from compiler.wasm.options import WasmOptions
+
+    sizes = {}
+    for text in dims:
+        name, equals, size = text.partition("=")
+        if not (name and equals and size.isdecimal() and int(size) > 0):
+            raise click.UsageError(f"--dim {text!r}: expected NAME=SIZE with a size of at least 1")
+        sizes[name] = int(size)
+    return WasmOptions(batch=batch, dims=sizes)
+
+
+def _loader() -> bytes:
+    from importlib import resources
+
+    return resources.files("skerry").joinpath("js", "skerry_module.js").read_bytes()
+
+
+def _summary(source: Path, anatomy: Anatomy, times: Times) -> RenderableType:
+    info = anatomy.info
+    return facts(source.name, {
+        "inputs": " ".join(f"{one.name}:{one.dtype.value}{list(one.shape)}" for one in info.inputs),
+        "outputs": " ".join(f"{one.name}:{one.dtype.value}{list(one.shape)}" for one in info.outputs),
+        "features": " ".join(info.features),
+        "code": f"{anatomy.code_bytes:,} bytes, {anatomy.shared_bytes:,} of them shared by steps",
+        "weights": f"{anatomy.weights_bytes:,} bytes",
+        "memory": f"{anatomy.memory_bytes // KIB:,} KiB: "
+        + ", ".join(f"{region.name} {region.bytes // KIB:,}" for region in info.memory.regions),
+        "one run": f"{times.run_us:.1f} us (shortest of {times.rounds})",
+        "source": info.source,
+    })  # fmt: skip
+
+
+def _steps_table(steps: tuple[TimedStep, ...]) -> RenderableType:
+    rows = [
+        (
+            one.step.index, one.step.name, one.step.op, f"{one.us:.2f}", f"{one.share:.1%}",
+            f"{one.gops:.1f}" if one.step.flops else "", f"{one.step.code_bytes:,}",
+        )
+        for one in steps
+    ]  # fmt: skip
+    return table("steps", ("step#", "node", "kernel", "us#", "share#", "Gop/s#", "code bytes#"), rows)
