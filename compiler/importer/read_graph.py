@@ -1,75 +1,119 @@
-"""ONNX bytes to the compiler's own graph, every shape static."""
+"""ONNX bytes become the compiler's own graph: every shape static, constants folded, functions expanded.
+
+What the graph is after it: values have one flat namespace, constants stand with the main graph, every operator has the
+form of its newest version (``dialect.py``), and float64 is float32 inside (``compiler/ir/demote.py``).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
+import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import numpy_helper, shape_inference
+from onnx import numpy_helper, version_converter
 
-from compiler.importer.model_file import check_opset, guard, parse, spec_of
-from compiler.importer.onnx_rewrite import name_nodes
-from compiler.ir.graph import Attribute, IrGraph, Node, ValueType, constant_type
-from edge_bundle.errors import CompileError
-from edge_bundle.tensor import DYNAMIC
+from compiler.importer.bindings import Bindings, bound_inputs
+from compiler.importer.call import Scope
+from compiler.importer.model_file import MIN_OPSET, check_opset, guard, parse
+from compiler.importer.reader import Reader
+from compiler.importer.summary import check_self_contained
+from compiler.importer.value_types import DTYPES, words
+from compiler.importer.values import Values
+from compiler.ir.demote import demote_float64
+from compiler.ir.graph import IrGraph
+from compiler.ir.outputs import named_outputs
+from compiler.ir.prune import prune
+from edge_bundle.errors import CompileError, UnsupportedOperatorError
+
+OLDEST_READ = 7
+"""Older models broadcast by attributes; they are converted to ``MIN_OPSET`` first (Broadcasting.md)."""
 
 
 def read_graph(
-    data: bytes, *, batch: int, dims: Mapping[str, int], bind: Mapping[str, NDArray[Any]], stage: str
+    data: bytes,
+    *,
+    batch: int,
+    dims: Mapping[str, int],
+    bind: Mapping[str, NDArray[Any]],
+    stage: str,
+    native: Collection[str] | None = None,
 ) -> IrGraph:
     """The model as the compiler's own graph, every shape static.
 
-    ``batch`` is given to dimension 0 of inputs where it is open, ``dims`` to symbolic dimensions by name; inputs named
-    in ``bind`` become constants.
+    ``batch`` is given to dimension 0 of inputs where it is open, ``dims`` to symbolic dimensions by name (or by
+    ``input:index`` where they have none); inputs named in ``bind`` become constants. Operators that are not in
+    ``native`` are expanded by the bodies that ONNX gives for them; ``None`` expands only functions of the model.
 
     Raises:
-        CompileError: a shape stays open, or a value is no tensor of a known dtype.
+        CompileError: a shape stays open or depends on data, or the model breaks a rule of ONNX.
+        UnsupportedOperatorError: sequences, strings, sparse tensors, other operator domains.
+        LimitExceededError: too many nodes or dimensions.
 
     """
-    model = parse(data, stage)
-    for value in list(model.graph.input):
-        if value.name in bind:
-            model.graph.initializer.append(numpy_helper.from_array(bind[value.name], value.name))
-            model.graph.input.remove(value)
-            continue
-        for index, dim in enumerate(value.type.tensor_type.shape.dim):
-            if not dim.HasField("dim_value"):
-                size = dims.get(dim.dim_param, batch if index == 0 else DYNAMIC)
-                if size == DYNAMIC:
-                    raise CompileError(stage=stage, detail=f"input {value.name!r}: dimension {index} is open")
-                dim.dim_value = size
-    del model.graph.value_info[:]
-    for value in model.graph.output:
-        value.type.tensor_type.ClearField("shape")
-    model = guard(lambda: shape_inference.infer_shapes(model, strict_mode=True, data_prop=True), stage)
-    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
-    types = {name: constant_type(array) for name, array in constants.items()}
-    for value in (*model.graph.input, *model.graph.value_info, *model.graph.output):
-        spec = spec_of(value, stage)
-        types.setdefault(value.name, ValueType(spec.dtype, spec.shape))
-    name_nodes(model.graph)
-    return IrGraph(
-        inputs=tuple(value.name for value in model.graph.input if value.name not in constants),
-        outputs=tuple(value.name for value in model.graph.output),
-        nodes=tuple(_ir_node(node) for node in model.graph.node),
-        types=types,
-        constants=constants,
+    model = _current(parse(data, stage), stage)
+    check_self_contained(model, stage)
+    values = Values()
+    scope = Scope(values=values, opsets=_opsets(model), stage=stage, nodes=[])
+    inputs = _define_inputs(model.graph, scope, Bindings(batch=batch, dims=dims, bind=bind))
+    functions = {(one.domain, one.name): one for one in model.functions}
+    Reader(functions, native).read_all(model.graph.node, scope)
+    outputs = {value.name: _output(value, scope) for value in model.graph.output}
+    graph = IrGraph(
+        inputs=tuple(inputs),
+        outputs=tuple(outputs),
+        nodes=tuple(scope.nodes),
+        types=values.types,
+        constants=values.constants,
         opset=check_opset(model, stage),
     )
+    return prune(demote_float64(prune(named_outputs(graph, outputs))))
 
 
-def _ir_node(node: onnx.NodeProto) -> Node:
-    attrs: dict[str, Attribute] = {}
-    for attribute in node.attribute:
-        value = onnx.helper.get_attribute_value(attribute)
-        if isinstance(value, onnx.TensorProto):
-            attrs[attribute.name] = numpy_helper.to_array(value)
-        elif isinstance(value, bytes):
-            attrs[attribute.name] = value.decode()
-        elif isinstance(value, int | float):
-            attrs[attribute.name] = value
-        else:
-            attrs[attribute.name] = tuple(item.decode() if isinstance(item, bytes) else item for item in value)
-    return Node(op=node.op_type, name=node.name, inputs=tuple(node.input), outputs=tuple(node.output), attrs=attrs)
+def _current(model: onnx.ModelProto, stage: str) -> onnx.ModelProto:
+    if check_opset(model, stage) >= OLDEST_READ:
+        return model
+    return guard(lambda: version_converter.convert_version(model, MIN_OPSET), stage)
+
+
+def _opsets(model: onnx.ModelProto) -> dict[str, int]:
+    return {"" if entry.domain == "ai.onnx" else entry.domain: entry.version for entry in model.opset_import}
+
+
+def _define_inputs(graph: onnx.GraphProto, scope: Scope, given: Bindings) -> list[str]:
+    """Initialisers and inputs become values; gives the inputs that are left. One that is both is a constant."""
+    if graph.sparse_initializer:
+        name = graph.sparse_initializer[0].values.name
+        raise UnsupportedOperatorError(
+            operator="initializer", node=name, stage=scope.stage, reason="expected dense tensors, got a sparse one"
+        )
+    values = scope.values
+    initial = {tensor.name for tensor in graph.initializer}
+    free = [value for value in graph.input if value.name not in initial]
+    left = []
+    for name, found in bound_inputs(free, given, scope.stage).items():
+        if isinstance(found, np.ndarray):
+            scope.define_constant(name, found)
+            continue
+        left.append(scope.define(name, found))
+        if found.size == 0:  # nothing can be read from it
+            scope.names[name] = values.add_constant(f"{name}/empty", np.empty(found.shape, found.dtype.numpy_name))
+    for tensor in graph.initializer:
+        if tensor.data_type not in DTYPES:
+            raise UnsupportedOperatorError(
+                operator="initializer", node=tensor.name, stage=scope.stage,
+                reason=f"expected a dtype in use, got {onnx.TensorProto.DataType.Name(tensor.data_type).lower()}",
+            )  # fmt: skip
+        scope.define_constant(tensor.name, guard(lambda: numpy_helper.to_array(tensor), scope.stage))  # noqa: B023
+    return left
+
+
+def _output(value: onnx.ValueInfoProto, scope: Scope) -> str:
+    found = scope.find(value.name)
+    if not found:
+        raise CompileError(
+            stage=scope.stage,
+            detail=f"output {value.name!r}: expected a value that a node gives, got {words(value.type)}",
+        )
+    return found

@@ -23,7 +23,7 @@ def summarise(data: bytes, *, stage: str) -> Graph:
     """
     model = parse(data, stage)
     opset = check_opset(model, stage)
-    _check_self_contained(model, stage)
+    check_self_contained(model, stage)
     _check_domains(model, stage)
     constants = {tensor.name for tensor in model.graph.initializer}
     inputs = tuple(spec_of(value, stage) for value in model.graph.input if value.name not in constants)
@@ -40,7 +40,13 @@ def summarise(data: bytes, *, stage: str) -> Graph:
     )
 
 
-def _check_self_contained(model: onnx.ModelProto, stage: str) -> None:
+def check_self_contained(model: onnx.ModelProto, stage: str) -> None:
+    """Hold that every tensor is in the file.
+
+    Raises:
+        CompileError: one is stored outside it.
+
+    """
     for tensor in tensors(model.graph):
         if tensor.data_location == onnx.TensorProto.EXTERNAL:
             raise CompileError(

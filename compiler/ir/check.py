@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compiler.ir.graph import IrGraph, constant_type
+from compiler.ir.graph import IrGraph, Node, constant_type
 from edge_bundle.errors import CompileError
 
 
@@ -26,22 +26,26 @@ def _check(graph: IrGraph, defined: set[str], node_names: set[str], root: IrGrap
         if node.name in node_names or not node.name:
             raise _broken(stage, node.name, "expected a node name that no other node has")
         node_names.add(node.name)
-        for name in filter(None, node.inputs):
-            if name not in known:
-                raise _broken(stage, node.name, f"input {name!r}: expected a value defined before, got none")
+        _check_reads(node, known, stage)
         for body in node.bodies.values():
             _check(body, known | set(body.inputs) | set(body.constants), node_names, root, stage)
         for name in filter(None, node.outputs):
             if name in known:
                 raise _broken(stage, node.name, f"output {name!r}: expected a new value, got one defined before")
             known.add(name)
-    for name in (*graph.inputs, *known, *graph.outputs):
+    for name in known - defined | set(graph.inputs):
         kind = root.types.get(name)
         if kind is None or any(size < 0 for size in kind.shape):
             raise _broken(stage, "", f"value {name!r}: expected a static type, got {kind}")
     for name in graph.outputs:
         if name not in known:
             raise _broken(stage, "", f"output {name!r}: expected a defined value, got none")
+
+
+def _check_reads(node: Node, known: set[str], stage: str) -> None:
+    for name in filter(None, node.inputs):
+        if name not in known:
+            raise _broken(stage, node.name, f"input {name!r}: expected a value defined before, got none")
 
 
 def _broken(stage: str, node: str, detail: str) -> CompileError:

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from compiler.importer.functions import has_body
 from compiler.importer.read_graph import read_graph
 from compiler.ir.graph import IrGraph
 from compiler.wasm.emit import running, write_module
 from compiler.wasm.lower import lower_graph
+from compiler.wasm.ops.table import TABLE
 from compiler.wasm.options import WasmOptions
 from compiler.wasm.pipeline import run_passes
 from compiler.wasm.plan import BASE, Plan, make_plan
 from compiler.wasm.step import Step
 from edge_bundle.digest import sha256_digest
+from edge_bundle.errors import UnsupportedOperatorError
 from edge_runtime.wasm.abi import (
     ABI_VERSION,
     Feature,
@@ -45,14 +48,24 @@ class WasmModule:
 def compile_module(model: bytes, options: WasmOptions | None = None) -> WasmModule:
     """Compile a float or QDQ model.
 
+    Where a kernel does not cover some use of an operator that ONNX defines by others, the model is read again with that
+    operator expanded.
+
     Raises:
         CompileError: the model is broken, or a shape stays open.
         UnsupportedOperatorError: the op table does not cover a node; names operator, node and reason.
 
     """
     chosen = options or WasmOptions()
-    graph = read_graph(model, batch=chosen.batch, dims=chosen.dims, bind=chosen.bind, stage="wasm")
-    return compile_graph(graph, chosen, source=sha256_digest(model))
+    source, native = sha256_digest(model), frozenset(TABLE)
+    while True:
+        graph = read_graph(model, batch=chosen.batch, dims=chosen.dims, bind=chosen.bind, stage="wasm", native=native)
+        try:
+            return compile_graph(graph, chosen, source=source)
+        except UnsupportedOperatorError as error:
+            if error.operator not in native or not has_body(error.operator):
+                raise
+            native -= {error.operator}
 
 
 def compile_graph(graph: IrGraph, options: WasmOptions, *, source: str) -> WasmModule:

@@ -1,0 +1,75 @@
+"""The types of a node's outputs, by ONNX's own inference."""
+
+from __future__ import annotations
+
+import onnx
+from onnx import defs, helper, shape_inference
+
+from compiler.importer.call import Call
+from compiler.importer.model_file import guard
+from compiler.importer.tensors import small_tensor
+from compiler.importer.value_types import DTYPES, open_dimensions, proto_of, static_type, words
+from compiler.ir.graph import ValueType
+from edge_bundle.errors import CompileError
+
+_BY_DATA = frozenset({"Compress", "NonMaxSuppression", "NonZero", "StringSplit", "Unique"})
+"""Operators that give as many elements as they find."""
+
+
+def schema_of(call: Call) -> defs.OpSchema:
+    """The operator's definition.
+
+    Raises:
+        UnsupportedOperatorError: ONNX has no such operator in this version.
+
+    """
+    try:
+        return defs.get_schema(call.op, call.version, call.proto.domain.removeprefix("ai.onnx"))
+    except defs.SchemaError:
+        raise call.refuse(f"opset {call.version} of ai.onnx has no such operator") from None
+
+
+def infer(call: Call) -> dict[int, ValueType]:
+    """The type of each output that is not left out, by its place.
+
+    Raises:
+        CompileError: the node breaks the operator's rules, or a shape is not known before the model runs.
+        UnsupportedOperatorError: an output is no tensor of a known dtype.
+
+    """
+    schema = schema_of(call)
+    proto, types, data = call.proto, {}, {}
+    for name, value in zip(proto.input, call.inputs, strict=False):
+        if value:
+            types[name] = proto_of(call.scope.values.types[value])
+            array = call.scope.values.constants.get(value)
+            if array is not None and (tensor := small_tensor(array, name)) is not None:
+                data[name] = tensor
+    opsets = [helper.make_opsetid("", call.version)]
+    try:
+        found = guard(
+            lambda: shape_inference.infer_node_outputs(schema, proto, types, data, opset_imports=opsets),
+            call.scope.stage,
+        )
+    except CompileError as error:
+        raise call.fault(error.detail, advice=error.advice) from error
+    return {index: _known(call, name, found.get(name)) for index, name in enumerate(call.outputs) if name}
+
+
+def _known(call: Call, name: str, proto: onnx.TypeProto | None) -> ValueType:
+    if proto is None or proto.WhichOneof("value") is None:
+        raise call.refuse(f"the type of its output {name!r} is not known before the model runs")
+    if not proto.HasField("tensor_type") or proto.tensor_type.elem_type not in DTYPES:
+        raise call.refuse(f"expected outputs that are tensors of a dtype in use, got {name!r}, a {words(proto)}")
+    kind = static_type(proto)
+    if kind is not None:
+        return kind
+    if call.op in _BY_DATA:
+        raise call.refuse("the shape of its output depends on the data")
+    where = open_dimensions(proto)
+    what = "its rank" if where is None else f"dimension {where[0]}"
+    unknown = [value for value in call.inputs if value and value not in call.scope.values.constants]
+    raise call.fault(
+        f"expected a static shape of output {name!r}, got one whose {what} depends on {', '.join(map(repr, unknown))}",
+        advice="fix the sizes that it is computed from, with --dim NAME=SIZE, or make that input a constant",
+    )

@@ -1,0 +1,58 @@
+"""The values of a graph that is read: one flat namespace over the main graph, its bodies and expanded functions."""
+
+from __future__ import annotations
+
+from collections.abc import Container
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.ir.graph import ValueType, constant_type
+
+MAX_NODE_NAME_CHARS = 200
+"""Longer node names are cut: a module's step table takes 512, and expansion makes names of several."""
+
+
+class Values:
+    """Types and constants by name, and the names that are taken."""
+
+    def __init__(self) -> None:
+        self.types: dict[str, ValueType] = {}
+        self.constants: dict[str, NDArray[Any]] = {}
+        self._node_names: set[str] = set()
+        self._counts: dict[str, int] = {}
+
+    def name(self, wanted: str) -> str:
+        """A name that no value has: ``wanted``, or with a number behind it."""
+        return self._first_free(wanted, self.types)
+
+    def node_name(self, wanted: str) -> str:
+        """A name that no node has."""
+        name = self._first_free(wanted[:MAX_NODE_NAME_CHARS], self._node_names)
+        self._node_names.add(name)
+        return name
+
+    def add(self, wanted: str, kind: ValueType) -> str:
+        """A new value of that type."""
+        name = self.name(wanted)
+        self.types[name] = kind
+        return name
+
+    def add_constant(self, wanted: str, array: NDArray[Any]) -> str:
+        """A new constant; the array becomes read-only."""
+        held = np.asarray(array)
+        if not held.flags.c_contiguous:
+            held = np.ascontiguousarray(held)
+        held = held.view()
+        held.flags.writeable = False
+        name = self.add(wanted, constant_type(held))
+        self.constants[name] = held
+        return name
+
+    def _first_free(self, wanted: str, taken: Container[str]) -> str:
+        name = wanted
+        while name in taken:
+            self._counts[wanted] = self._counts.get(wanted, 0) + 1
+            name = f"{wanted}_{self._counts[wanted]}"
+        return name
