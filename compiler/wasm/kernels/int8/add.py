@@ -62,23 +62,41 @@ def find_addition(a: Quant, b: Quant, y: Quant, a_range: tuple[int, int] | None 
 
     ``a_range`` are the stored values that ``a`` takes, if not all of its dtype.
     """
-    single = np.float32
-    a_ratio, b_ratio = single(a.scale) / single(y.scale), single(b.scale) / single(y.scale)
-    offset = _fma(np.asarray(a.zero_point, single), a_ratio, b_ratio * single(b.zero_point))
-    fixed = single(single(y.zero_point) - offset)
-    low, high = a_range or stored_range(a)
-    first, second = stored_range(b)
-    every_a = np.arange(low, high + 1, dtype=single)[:, None]
-    every_b = np.arange(first, second + 1, dtype=single)[None, :]
-    exact = _fma(every_a, a_ratio, _fma(every_b, b_ratio, fixed))
+    ratios, fixed = _factors(a, b, y)
+    exact, every_a, every_b = _exact(a, b, y, a_range)
     wanted = np.rint(np.clip(exact, -SATURATION, SATURATION))
     bounded = bool(np.abs(exact).max() < EXACT / 2)
     for order in Order:
-        found = Addition(float(a_ratio), float(b_ratio), float(fixed), order, bounded)
+        found = Addition(float(ratios[0]), float(ratios[1]), float(fixed), order, bounded)
         sums = _evaluate(found, every_a, every_b)
         if np.array_equal(np.rint(np.clip(sums, -SATURATION, SATURATION)), wanted):
             return found
     return None
+
+
+def commutes(a: Quant, b: Quant, y: Quant) -> bool:
+    """Whether ONNX Runtime gives the same stored sum in either order, for every pair of stored values."""
+    one, other = (np.rint(_exact(*pair, y, None)[0]) for pair in ((a, b), (b, a)))
+    return bool(np.array_equal(one, other.T))
+
+
+def _factors(a: Quant, b: Quant, y: Quant) -> tuple[tuple[np.float32, np.float32], np.float32]:
+    single = np.float32
+    a_ratio, b_ratio = single(a.scale) / single(y.scale), single(b.scale) / single(y.scale)
+    offset = _fma(np.asarray(a.zero_point, single), a_ratio, b_ratio * single(b.zero_point))
+    return (a_ratio, b_ratio), single(single(y.zero_point) - offset)
+
+
+def _exact(
+    a: Quant, b: Quant, y: Quant, a_range: tuple[int, int] | None
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """ONNX Runtime's sums before rounding, [values of a, values of b], and those values."""
+    (a_ratio, b_ratio), fixed = _factors(a, b, y)
+    low, high = a_range or stored_range(a)
+    first, second = stored_range(b)
+    every_a = np.arange(low, high + 1, dtype=np.float32)[:, None]
+    every_b = np.arange(first, second + 1, dtype=np.float32)[None, :]
+    return _fma(every_a, a_ratio, _fma(every_b, b_ratio, fixed)), every_a, every_b
 
 
 def _evaluate(what: Addition, a: NDArray[Any], b: NDArray[Any]) -> NDArray[Any]:
