@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.ir.graph import Node
-from compiler.wasm.kernels.int8 import binary, conv, packing, pool, table
+from compiler.wasm.kernels.int8 import binary, conv, depthwise, packing, pool, table
 from compiler.wasm.kernels.int8.add import find_addition
 from compiler.wasm.kernels.int8.binary import Multiplication
 from compiler.wasm.kernels.int8.conv import Image
@@ -42,6 +42,8 @@ def lower_conv(node: Node, scope: Scope) -> Step:
     if image.is_flat:
         rows = batch * image.height * image.width
         return _product(node, reads, weights.reshape(len(weights), -1), rows, epilogue, sums, scales, spec.x, flops)
+    if image.groups == image.channels == image.columns and epilogue.residual is None and epilogue.stored is not None:
+        return _depthwise(node, reads, weights, batch, image, epilogue.stored, sums, scales, spec.x, flops)
     return _convolution(node, reads, weights, batch, image, epilogue, sums, scales, spec.x, flops)
 
 
@@ -263,6 +265,35 @@ def _convolution(
         name=node.name, op="qconv2d", reads=reads, writes=(node.output,), emit=emit, init=_widen_weights(size),
         constants={"w": np.concatenate(packed), "p": np.concatenate(parameters)}, expanded={"w": 2 * size},
         scratch={"x": image.scratch_bytes}, flops=flops,
+    )  # fmt: skip
+
+
+def _depthwise(
+    node: Node, reads: tuple[str, ...], weights: NDArray[Any], batch: int, image: Image, stored: Stored,
+    sums: packing.Sums, scales: NDArray[np.float32], x: Quant, flops: int,
+) -> Step:  # fmt: skip
+    """One output per channel: no widening, taps are interleaved in registers."""
+    packed = depthwise.pack_taps(weights.reshape(len(weights), -1))
+    line_bytes = image.width * image.channels
+    signed = x.dtype is DType.INT8
+
+    def emit(e: StepEmitter) -> None:
+        fn = e.fn
+        key = f"qdepthwise/{image.key}/{x.zero_point}/{signed}/{stored.key}"
+        kernel = e.shared(
+            key, lambda module: depthwise.build_depthwise(module, key, image, x.zero_point, signed, stored)
+        )
+        depthwise.emit_outside(fn, e.scratch("outside"), line_bytes, x.zero_point)
+        with fn.counted(batch, name="image") as index:
+            source = index * (image.height * image.width * image.channels) + e.at(reads[0])
+            target = index * (image.out_height * image.out_width * image.columns) + e.at(node.output)
+            fn.do(fn.call(kernel, source, target, e.expanded("w"), e.constant("p"), e.scratch("outside")))
+
+    return Step(
+        name=node.name, op="qconv2d_depthwise", reads=reads, writes=(node.output,), emit=emit,
+        init=_widen_weights(packed.size),
+        constants={"w": packed, "p": depthwise.pack_parameters(sums.biases, scales)},
+        expanded={"w": 2 * packed.size}, scratch={"outside": line_bytes}, flops=flops,
     )  # fmt: skip
 
 
