@@ -8,7 +8,19 @@ from typing import TypeAlias
 from compiler.ir.check import check_graph
 from compiler.ir.graph import IrGraph
 from compiler.wasm.options import WasmOptions
-from compiler.wasm.passes import affine, fuse, layout, pads, products, sink, transposes, views
+from compiler.wasm.passes import (
+    affine,
+    fuse,
+    integers,
+    layout,
+    pads,
+    products,
+    residuals,
+    sink,
+    transposes,
+    views,
+    weights,
+)
 
 Pass: TypeAlias = Callable[[IrGraph, WasmOptions], IrGraph]
 
@@ -19,9 +31,13 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     (affine.NAME, affine.run),
     (layout.NAME, layout.run),
     (transposes.NAME, transposes.run),
-    (f"{views.NAME} again", views.run),
+    (f"{views.NAME} after layout", views.run),
     (sink.NAME, sink.run),
-    (f"{views.NAME} at last", views.run),
+    (f"{views.NAME} after sinking", views.run),
+    (integers.NAME, integers.run),
+    (f"{views.NAME} of integers", views.run),
+    (residuals.NAME, residuals.run),
+    (weights.NAME, weights.run),
     (fuse.NAME, fuse.run),
 )
 """Name and pass. Order matters; each file's docstring says what it requires and ensures."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -31,6 +31,7 @@ class Draft:
         self._uses = _use_counts(source)
         self._nodes: list[Node | None] = []
         self._place: dict[str, int] = {}
+        self._once: dict[str, str] = {}
         self._node_names = {node.name for node in source.walk()}
 
     def emit(self, node: Node) -> None:
@@ -116,6 +117,16 @@ class Draft:
         self.constants[name] = held
         self.types[name] = constant_type(held)
         return name
+
+    def held_constant(self, name: str, array: NDArray[Any]) -> str:
+        """A constant that is made the first time it is asked for; ``name`` says what it holds."""
+        return self.once(name, lambda: self.new_constant(name, array))
+
+    def once(self, key: str, make: Callable[[], str]) -> str:
+        """The value that ``make`` gave for this key, made now or before."""
+        if key not in self._once:
+            self._once[key] = make()
+        return self._once[key]
 
     def reshaped(self, value: str, shape: tuple[int, ...], output: str) -> str:
         """A view of the value in another shape, given by a new ``Reshape`` node."""
