@@ -23,7 +23,7 @@ SHAPES: Mapping[str, Positions] = {
     "Expand": (1,),  # shape
     "HammingWindow": (0,),  # size
     "HannWindow": (0,),  # size
-    "Loop": (0,),  # M, the static bound of the trips
+    "Loop": (0, 1),  # M and cond: how many turns there are
     "MaxUnpool": (2,),  # output_shape
     "MelWeightMatrix": (0, 1, 2, 3, 4),  # all of them: it computes a table
     "NonMaxSuppression": (2,),  # max_output_boxes_per_class
