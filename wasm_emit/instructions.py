@@ -198,4 +198,4 @@ def _float_text(value: float) -> str:
         return "nan"
     if math.isinf(value):
         return "inf" if value > 0 else "-inf"
-    return value.hex()
+    return float(value).hex()
