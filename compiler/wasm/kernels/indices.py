@@ -6,10 +6,12 @@ the value is read or written.
 
 from __future__ import annotations
 
+from compiler.wasm.lanes import Lanes
+from compiler.wasm.storage import load
 from edge_bundle.tensor import DType
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import i32, i64, select
-from wasm_emit.types import Expr
+from wasm_emit.types import I64, Expr
 
 INDEX_DTYPES = frozenset({DType.INT32, DType.INT64})
 """What ONNX allows for indices."""
@@ -29,3 +31,15 @@ def checked_index(fn: Function, value: Expr, size: int, *, negative: bool = Fals
     with fn.if_(i64.ge_u(wide, i64.const(size))):
         fn.trap()
     return fn.new(i32.wrap_i64(wide), "index")
+
+
+def load_int(pointer: Expr, dtype: DType) -> Expr:
+    """An element of any dtype as i64; floats are cut towards zero, NaN gives 0."""
+    value = load(Lanes(dtype, 1), pointer)
+    if dtype is DType.FP32:
+        return i64.trunc_sat_f32_s(value)
+    if dtype is DType.FP64:
+        return i64.trunc_sat_f64_s(value)
+    if value.type is I64:
+        return value
+    return i64.extend_i32_u(value) if dtype is DType.UINT32 else i64.extend_i32_s(value)

@@ -7,13 +7,17 @@ from compiler.wasm.ops import (
     conv,
     convolve,
     elementwise,
+    gather,
     matmul,
+    matrices,
     movement,
     pad,
     pool2d,
     pooling,
     products,
     quantized,
+    running,
+    scatter,
 )
 from compiler.wasm.ops.rule import Rules
 
@@ -22,12 +26,16 @@ TABLE: Rules = {
     **conv.RULES,
     **convolve.RULES,
     **elementwise.RULES,
+    **gather.RULES,
     **matmul.RULES,
+    **matrices.RULES,
     **movement.RULES,
     **pad.RULES,
     **pool2d.RULES,
     **pooling.RULES,
     **products.RULES,
     **quantized.RULES,
+    **running.RULES,
+    **scatter.RULES,
 }
 """Operator (as in ``Node.op``) -> its rule."""
