@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.ir.graph import Attribute, IrGraph, Node, ValueType, constant_type
+from compiler.ir.prune import prune
 from edge_bundle.tensor import DType
 
 MATRIX, LINE, IMAGE = 2, 3, 4
@@ -139,12 +140,8 @@ class Draft:
 
     def finish(self) -> IrGraph:
         """The new graph, without nodes, constants and types that nothing needs."""
-        nodes = _live([node for node in self._nodes if node is not None], self.source.outputs)
-        used = {name for node in nodes for name in (*node.inputs, *captured(node))} | set(self.source.outputs)
-        constants = {name: array for name, array in self.constants.items() if name in used}
-        held = used | set(self.source.inputs) | {name for node in nodes for name in _defined(node)}
-        types = {name: kind for name, kind in self.types.items() if name in held}
-        return replace(self.source, nodes=tuple(nodes), types=types, constants=constants)
+        nodes = tuple(node for node in self._nodes if node is not None)
+        return prune(replace(self.source, nodes=nodes, types=self.types, constants=self.constants))
 
 
 def captured(node: Node) -> Iterator[str]:
@@ -176,26 +173,3 @@ def _use_counts(graph: IrGraph) -> Counter[str]:
     uses.update(graph.outputs)
     uses.update(name for node in graph.nodes for name in captured(node))
     return uses
-
-
-def _live(nodes: list[Node], outputs: tuple[str, ...]) -> list[Node]:
-    """Nodes that an output depends on."""
-    needed = set(outputs)
-    kept = []
-    for node in reversed(nodes):
-        if needed.isdisjoint(node.outputs):
-            continue
-        needed.update(node.inputs)
-        needed.update(captured(node))
-        kept.append(node)
-    return kept[::-1]
-
-
-def _defined(node: Node) -> Iterator[str]:
-    """Values that a node and its bodies define."""
-    yield from node.outputs
-    for body in node.bodies.values():
-        yield from body.inputs
-        yield from body.constants
-        for inner in body.nodes:
-            yield from _defined(inner)
