@@ -9,7 +9,7 @@ import wasmtime
 
 from edge_bundle.errors import EngineError
 from edge_runtime.wasm.abi import PAGE_BYTES, ModuleInfo, TensorPlace
-from edge_runtime.wasm.call import Export, memory_view, one_line
+from edge_runtime.wasm.call import Export, export_named, memory_view, one_line
 
 
 class Instance:
@@ -20,17 +20,18 @@ class Instance:
         self._store = wasmtime.Store(engine)
         try:
             self._store.set_limits(memory_size=info.memory.pages * PAGE_BYTES, instances=1, tables=0, memories=1)
-            exports = wasmtime.Instance(self._store, module, []).exports(self._store)
-            Export(self._store, cast(wasmtime.Func, exports["init"]))()
+            instance = wasmtime.Instance(self._store, module, [])
+            # Kinds and types of the exports are known (module.py, rule 4).
+            start, run, memory = (export_named(self._store, instance, name) for name in ("init", "run", "memory"))
+            Export(self._store, cast(wasmtime.Func, start))()
         except (wasmtime.WasmtimeError, wasmtime.Trap) as error:
             self._store.close()
             raise EngineError(runtime="wasm", detail=f"cannot start: {one_line(error)}") from None
         except EngineError:
             self._store.close()
             raise
-        # Kinds and types of the exports are known (module.py, rule 4).
-        self._run = Export(self._store, cast(wasmtime.Func, exports["run"]))
-        self._memory = memory_view(self._store, cast(wasmtime.Memory, exports["memory"]))
+        self._run = Export(self._store, cast(wasmtime.Func, run))
+        self._memory = memory_view(self._store, cast(wasmtime.Memory, memory))
         self.inputs = self._views(info.inputs)
         self.outputs = self._views(info.outputs)
 

@@ -11,7 +11,7 @@ import wasmtime
 from wasmtime import _bindings as bindings
 
 from edge_bundle.errors import EngineError
-from edge_runtime.wasm.call import Export, check_bindings, memory_view
+from edge_runtime.wasm.call import Export, check_bindings, export_named, memory_view
 
 Exports = Mapping[str, object]
 
@@ -55,6 +55,14 @@ def test_memory_is_seen_without_a_copy(store: wasmtime.Store, exports: Exports) 
     assert view[8] == 42
     view[100:104] = b"abcd"
     assert memory.read(store, 100, 104) == b"abcd"
+
+
+def test_an_export_by_name(store: wasmtime.Store) -> None:
+    instance = wasmtime.Instance(store, wasmtime.Module(store.engine, WAT), [])
+    assert Export(store, cast(wasmtime.Func, export_named(store, instance, "negative")))() == -5
+    assert isinstance(export_named(store, instance, "memory"), wasmtime.Memory)
+    with pytest.raises(EngineError, match="expected export 'other', got none"):
+        export_named(store, instance, "other")
 
 
 def test_a_trap_is_an_error_each_time(store: wasmtime.Store, exports: Exports) -> None:
