@@ -1,26 +1,20 @@
-"""A module under plain wasmtime with every export in reach, for tools that time steps or look at memory.
+"""A module under wasmtime with every export in reach, for tools that time steps or look at memory.
 
-The agent runs modules by ``edge_runtime.wasm``; this is the same call without its checks, caches and pools.
+The agent runs modules by ``edge_runtime.wasm.engine``; this is the same code without its checks, caches and pools.
 """
 
 from __future__ import annotations
 
-import ctypes
-import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import wasmtime
 from numpy.typing import NDArray
 
-from edge_runtime.wasm.abi import PAGE_BYTES, ModuleInfo, TensorPlace
-
-
-@functools.cache
-def shared_engine() -> wasmtime.Engine:
-    """Wasmtime's defaults: SIMD, bulk memory, guard pages instead of bounds checks."""
-    return wasmtime.Engine(wasmtime.Config())
+from edge_runtime.wasm.abi import Feature, ModuleInfo, TensorPlace
+from edge_runtime.wasm.call import Export, memory_view
+from edge_runtime.wasm.runtime import wasmtime_engine
 
 
 class Instance:
@@ -30,33 +24,27 @@ class Instance:
     """
 
     def __init__(self, code: bytes, info: ModuleInfo) -> None:
-        self._store = wasmtime.Store(shared_engine())
-        instance = wasmtime.Instance(self._store, wasmtime.Module(shared_engine(), code), [])
-        self._exports = instance.exports(self._store)
+        engine = wasmtime_engine(relaxed_simd=Feature.RELAXED_SIMD in info.features)
+        self._store = wasmtime.Store(engine)
+        self._exports = wasmtime.Instance(self._store, wasmtime.Module(engine, code), []).exports(self._store)
         self.info = info
         memory = self._exports["memory"]
         if not isinstance(memory, wasmtime.Memory):
             raise TypeError(f"expected the export 'memory' to be a memory, got {type(memory).__name__}")
-        size = info.memory.pages * PAGE_BYTES
-        address = ctypes.addressof(memory.data_ptr(self._store).contents)
-        self.memory: NDArray[np.uint8] = np.frombuffer(
-            memoryview((ctypes.c_ubyte * size).from_address(address)).cast("B"), dtype=np.uint8
-        )
+        self._memory = memory_view(self._store, memory)
         self._run = self.function("run")
         self.function("init")()
 
-    def function(self, name: str) -> Callable[[], Any]:
-        """An exported function without arguments."""
+    def function(self, name: str) -> Export:
+        """An exported function without arguments; calling it raises ``EngineError`` for a trap."""
         found = self._exports[name]
         if not isinstance(found, wasmtime.Func):
             raise TypeError(f"expected the export {name!r} to be a function, got {type(found).__name__}")
-        return functools.partial(found, self._store)
+        return Export(self._store, found)
 
     def view(self, place: TensorPlace) -> NDArray[Any]:
         """An input or output in the module's memory: writing to it feeds the next run."""
-        dtype = np.dtype(place.dtype.numpy_name)
-        count = int(np.prod(place.shape, dtype=np.int64))
-        flat = np.frombuffer(self.memory.data, dtype=dtype, count=count, offset=place.offset)
+        flat = np.frombuffer(self._memory[place.offset : place.offset + place.nbytes], np.dtype(place.dtype.numpy_name))
         return flat.reshape(place.shape)
 
     def feed(self, inputs: Mapping[str, NDArray[Any]]) -> None:

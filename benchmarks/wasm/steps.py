@@ -8,16 +8,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import wasmtime
 from rich.table import Table
 
+from benchmarks.wasm.host_call import idle_module
 from benchmarks.wasm.inputs import Inputs
-from benchmarks.wasm.instance import Instance, shared_engine
+from benchmarks.wasm.instance import Instance
 from edge_runtime.wasm.abi import StepInfo
 
 WARM_UP_ROUNDS = 3
 NANOSECONDS = 1000.0
 """In a microsecond."""
+
+CLOCK_US = 0.1
+"""Shorter times say nothing about a rate."""
 
 
 @dataclass(frozen=True)
@@ -28,9 +31,9 @@ class StepTime:
     best_us: float
 
     @property
-    def rate(self) -> float:
-        """Billions of arithmetic operations a second."""
-        return self.step.flops / max(self.best_us, 1e-3) / 1e3
+    def rate(self) -> str:
+        """Billions of arithmetic operations a second, in words; nothing for a step without any, or below the clock."""
+        return _rate(self.step.flops, self.best_us)
 
 
 @dataclass(frozen=True)
@@ -73,12 +76,11 @@ def steps_table(times: StepTimes, *, title: str) -> Table:
     table.add_column("node", no_wrap=True, overflow="ellipsis")
     total = sum(one.best_us for one in times.steps) or 1.0
     for index, one in enumerate(times.steps):
-        rate = f"{one.rate:.1f}" if one.step.flops else ""
         share = f"{one.best_us / total:.1%}"
-        table.add_row(str(index), f"{one.best_us:.2f}", share, rate, one.step.op, one.step.name)
+        table.add_row(str(index), f"{one.best_us:.2f}", share, one.rate, one.step.op, one.step.name)
     flops = sum(one.step.flops for one in times.steps)
-    table.add_row("", f"{total:.2f}", "", f"{flops / total / 1e3:.1f}", "sum of steps", "")
-    table.add_row("", f"{times.run_us:.2f}", "", f"{flops / max(times.run_us, 1e-3) / 1e3:.1f}", "run", "")
+    table.add_row("", f"{total:.2f}", "", _rate(flops, total), "sum of steps", "")
+    table.add_row("", f"{times.run_us:.2f}", "", _rate(flops, times.run_us), "run", "")
     return table
 
 
@@ -95,8 +97,12 @@ def kernels_table(times: StepTimes) -> Table:
     for op, all_ in sorted(found.items(), key=lambda item: -sum(one.best_us for one in item[1])):
         us = sum(one.best_us for one in all_)
         flops = sum(one.step.flops for one in all_)
-        table.add_row(str(len(all_)), f"{us:.2f}", f"{us / total:.1%}", f"{flops / max(us, 1e-3) / 1e3:.1f}", op)
+        table.add_row(str(len(all_)), f"{us:.2f}", f"{us / total:.1%}", _rate(flops, us), op)
     return table
+
+
+def _rate(flops: int, us: float) -> str:
+    return f"{flops / us / 1e3:.1f}" if flops and us >= CLOCK_US else ""
 
 
 def _nanoseconds(function: Callable[[], Any]) -> int:
@@ -106,10 +112,7 @@ def _nanoseconds(function: Callable[[], Any]) -> int:
 
 
 def _empty_call_ns() -> int:
-    """What calling a function that does nothing takes (several microseconds in wasmtime's Python package)."""
-    store = wasmtime.Store(shared_engine())
-    module = wasmtime.Module(shared_engine(), '(module (func (export "nothing")))')
-    nothing = wasmtime.Instance(store, module, []).exports(store)["nothing"]
-    if not isinstance(nothing, wasmtime.Func):
-        raise TypeError("expected a function")
-    return int(statistics.median(_nanoseconds(lambda: nothing(store)) for _ in range(200)))
+    """What a call and two looks at the clock take: the time of a module that does nothing."""
+    module = idle_module()
+    run = Instance(module.standalone(), module.info).function("run")
+    return int(statistics.median(_nanoseconds(run) for _ in range(200)))

@@ -34,7 +34,9 @@ export async function serve(engine, count) {
   write({ engine: engine.name, node: process.version });
   for await (const line of createInterface({ input: process.stdin })) {
     const order = JSON.parse(line);
-    write(order.outputs === undefined ? await segment(engine, count, order.seconds) : await outputs(engine, order.outputs));
+    write(
+      order.outputs === undefined ? await segment(engine, count, order.seconds) : await outputs(engine, order.outputs),
+    );
   }
 }
 

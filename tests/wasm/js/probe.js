@@ -8,7 +8,7 @@ const ARRAYS = { FP32: Float32Array, INT64: BigInt64Array, BOOL: Uint8Array };
 export async function probe(source, bytes) {
   const model = await load(source);
   const answers = [];
-  for (let at = 0; at < bytes.byteLength; ) {
+  for (let at = 0; at < bytes.byteLength;) {
     const inputs = {};
     for (const { name, dtype, shape } of model.inputs) {
       const kind = ARRAYS[dtype];

@@ -5,4 +5,4 @@ import { probe } from "./probe.js";
 
 const bytes = Uint8Array.from(readFileSync(0)).buffer;
 const answers = new Uint8Array(await probe(readFileSync("model.wasm"), bytes));
-for (let at = 0; at < answers.length; ) at += writeSync(1, answers, at);
+for (let at = 0; at < answers.length;) at += writeSync(1, answers, at);
