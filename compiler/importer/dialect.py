@@ -21,6 +21,8 @@ from compiler.ir.graph import Attribute
 
 _Lift: TypeAlias = Callable[[Call, int], Expansion]
 
+_RESIZE_WITH_ROI = 11
+
 _AXIS_BEFORE_20 = 1
 """DFT's default axis in version 17."""
 
@@ -107,6 +109,11 @@ def _upsample(call: Call, version: int) -> Expansion:
     return renewed
 
 
+def _resize(call: Call, version: int) -> Expansion:
+    """Version 10 is Upsample's; version 11 only made ``roi`` mandatory."""
+    return _upsample(call, version) if call.version < _RESIZE_WITH_ROI else _renewed(call, version)
+
+
 def _scatter(call: Call, version: int) -> Expansion:
     return _renewed(call, version, op="ScatterElements")
 
@@ -172,7 +179,7 @@ _LIFTS: Mapping[str, tuple[int, _Lift]] = {
     "LogSoftmax": (13, _flattened),
     "Pad": (11, _pad),
     "ReduceSum": (13, _attribute_as_input("axes", 1)),
-    "Resize": (11, _upsample),
+    "Resize": (13, _resize),
     "RoiAlign": (16, _roi_align),
     "Scatter": (11, _scatter),
     "Slice": (10, _slice),
@@ -181,7 +188,7 @@ _LIFTS: Mapping[str, tuple[int, _Lift]] = {
     "Squeeze": (13, _attribute_as_input("axes", 1)),
     "TopK": (10, _attribute_as_input("k", 1)),
     "Unsqueeze": (13, _attribute_as_input("axes", 1)),
-    "Upsample": (11, _upsample),
+    "Upsample": (13, _upsample),
     **{f"Reduce{kind}": (18, _attribute_as_input("axes", 1)) for kind in _REDUCTIONS},
 }
 """Operator -> the version since which its form is the newest, and how to reach it."""

@@ -4,9 +4,10 @@ Shapes are static, so what is constant shows in this one walk, and nothing has t
 node, in this order (the first that applies ends it):
 
 1. a function of the model is replaced by its body; another domain than ai.onnx is refused;
-2. ``Constant``, ``If``, ``Loop``, ``Scan`` and ``CastLike`` have rules of their own (``control.py``);
+2. ``Constant``, ``Shape``, ``Size`` and ``Range`` are constants (``known.py``);
+   ``If``, ``Loop`` and ``Scan`` are resolved as far as may be (``control.py``);
 3. an old form is put into the newest one (``dialect.py``);
-4. a node that does nothing is dropped, ``Shape`` and ``Size`` become constants (``simplify.py``);
+4. a node that does nothing is dropped (``simplify.py``);
 5. a node whose inputs are constants is evaluated (``evaluate.py``); so is one whose outputs have no elements;
 6. an operator without a kernel is replaced by the body that ONNX gives for it (``functions.py``);
 7. all others become a node of the graph.
@@ -20,12 +21,12 @@ import onnx
 
 from compiler.importer.attributes import attributes_of
 from compiler.importer.call import Call, Scope, keep
-from compiler.importer.constant import constant_of
 from compiler.importer.control import CONTROL
 from compiler.importer.dialect import lift
 from compiler.importer.evaluate import GENERATORS, evaluate
 from compiler.importer.expansion import Expansion
 from compiler.importer.functions import local_function, standard_function
+from compiler.importer.known import known_output
 from compiler.importer.model_file import MAX_NODES
 from compiler.importer.shapes import infer
 from compiler.importer.simplify import simplify
@@ -64,8 +65,8 @@ class Reader:
                 f"expected an operator of ai.onnx, got one of {proto.domain}",
                 advice="export the model with standard ONNX operators only",
             )
-        elif proto.op_type == "Constant":
-            call.give_constant(0, constant_of(call))
+        elif (array := known_output(call)) is not None:
+            call.give_constant(0, array)
         elif proto.op_type in CONTROL:
             CONTROL[proto.op_type](call, self)
         elif (newer := lift(call)) is not None:
@@ -106,7 +107,7 @@ class Reader:
         )
         self.read_all(made.nodes, inner)
         for index, name in enumerate(made.outputs):
-            if index < len(call.outputs) and call.outputs[index]:
+            if name and index < len(call.outputs) and call.outputs[index]:
                 found = inner.find(name)
                 if found is None:
                     raise call.fault(f"expected a body that gives {name!r}, got none")

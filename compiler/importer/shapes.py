@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 import onnx
 from onnx import defs, helper, shape_inference
 
@@ -53,7 +55,27 @@ def infer(call: Call) -> dict[int, ValueType]:
         )
     except CompileError as error:
         raise call.fault(error.detail, advice=error.advice) from error
+    own = _OWN.get(call.op)
+    if own is not None and (kind := own(call)) is not None:
+        found[call.outputs[0]] = proto_of(kind)
     return {index: _known(call, name, found.get(name)) for index, name in enumerate(call.outputs) if name}
+
+
+def _as_input(call: Call) -> ValueType:
+    return call.type_of(0)
+
+
+def _max_unpool(call: Call) -> ValueType | None:
+    shape = call.constant(2)
+    return None if shape is None else ValueType(call.type_of(0).dtype, tuple(int(size) for size in shape))
+
+
+_OWN: Mapping[str, Callable[[Call], ValueType | None]] = {
+    "GroupNormalization": _as_input,
+    "MaxUnpool": _max_unpool,
+    "MeanVarianceNormalization": _as_input,
+}
+"""Operators whose inference ONNX leaves out, at least for some uses."""
 
 
 def _known(call: Call, name: str, proto: onnx.TypeProto | None) -> ValueType:
@@ -70,6 +92,6 @@ def _known(call: Call, name: str, proto: onnx.TypeProto | None) -> ValueType:
     what = "its rank" if where is None else f"dimension {where[0]}"
     unknown = [value for value in call.inputs if value and value not in call.scope.values.constants]
     raise call.fault(
-        f"expected a static shape of output {name!r}, got one whose {what} depends on {', '.join(map(repr, unknown))}",
+        f"expected a static shape of output {name!r}, got one where {what} depends on {', '.join(map(repr, unknown))}",
         advice="fix the sizes that it is computed from, with --dim NAME=SIZE, or make that input a constant",
     )

@@ -1,9 +1,8 @@
-"""Nodes that give what they get, or what is known from shapes alone: they become names and constants.
+"""Nodes that give what they get: their outputs are other names of their inputs.
 
-1. ``Shape`` and ``Size`` are constants.
-2. ``Identity``, ``Dropout`` of inference, and ``Cast`` to the dtype that is there stand for their input.
-3. Reshapes to the same shape, and movements that move nothing, stand for their input.
-4. ``Sum``, ``Max``, ``Min``, ``Mean`` and ``Concat`` of one input stand for it.
+1. ``Identity``, ``Dropout`` of inference, and ``Cast`` to the dtype that is there stand for their input.
+2. Reshapes to the same shape, and movements that move nothing, stand for their input.
+3. ``Sum``, ``Max``, ``Min``, ``Mean`` and ``Concat`` of one input stand for it.
 """
 
 from __future__ import annotations
@@ -32,23 +31,6 @@ def simplify(call: Call, types: Mapping[int, ValueType]) -> bool:
     """
     rule = _RULES.get(call.op)
     return rule is not None and rule(call, types)
-
-
-def _shape(call: Call, _: Mapping[int, ValueType]) -> bool:
-    shape = call.type_of(0).shape
-    start, end = call.attrs.get("start", 0), call.attrs.get("end", len(shape))
-    call.give_constant(0, np.array(shape[slice(*_clamped(start, end, len(shape)))], np.int64))
-    return True
-
-
-def _clamped(start: int, end: int, rank: int) -> tuple[int, int]:
-    first, last = (min(max(one + rank if one < 0 else one, 0), rank) for one in (start, end))
-    return first, max(first, last)
-
-
-def _size(call: Call, _: Mapping[int, ValueType]) -> bool:
-    call.give_constant(0, np.array(call.type_of(0).size, np.int64))
-    return True
 
 
 def _same(call: Call, types: Mapping[int, ValueType]) -> bool:
@@ -108,8 +90,6 @@ _RULES: Mapping[str, Callable[[Call, Mapping[int, ValueType]], Any]] = {
     "Min": _of_one,
     "Pad": _pad,
     "Reshape": _same,
-    "Shape": _shape,
-    "Size": _size,
     "Slice": _slice,
     "Squeeze": _same,
     "Sum": _of_one,

@@ -81,7 +81,8 @@ class Node:
 class IrGraph:
     """A graph of the grammar above. Passes return a new one; nothing in it is changed in place.
 
-    ``types`` covers every value of this graph and of the bodies in it. ``constants`` are read-only arrays.
+    ``types`` covers every value of this graph and of the bodies in it. ``constants`` are read-only arrays. Both stand
+    with the main graph only: those of a body are empty.
     """
 
     inputs: tuple[str, ...]
@@ -99,10 +100,11 @@ class IrGraph:
                 yield from body.walk()
 
     def users(self) -> dict[str, list[Node]]:
-        """Value -> nodes that read it, those of bodies included."""
+        """Value -> nodes that read it, those of bodies included; a node reads what its bodies give."""
         found: dict[str, list[Node]] = {}
         for node in self.walk():
-            for name in dict.fromkeys(node.inputs):
+            given = (name for body in node.bodies.values() for name in body.outputs)
+            for name in dict.fromkeys((*node.inputs, *given)):
                 if name:
                     found.setdefault(name, []).append(node)
         return found

@@ -12,7 +12,7 @@ Memory Management for Deep Neural Net Inference", arXiv:2001.03288, section 5.2)
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -161,12 +161,15 @@ def _place_values(
 
 
 def _lifetimes(steps: Sequence[Step], types: Mapping[str, ValueType], values: dict[str, int]) -> list[_Life]:
-    """One life for each value and scratch area; views and shared pairs join the life of what they read."""
+    """One life for each value and scratch area; views and shared pairs join the life of what they read.
+
+    What bodies read, make and need lives for the whole of the top-level step that holds them.
+    """
     lives: dict[str, _Life] = {}
     areas: list[_Life] = []
     last_use = {name: index for index, top in enumerate(steps) for step in walk([top]) for name in step.reads}
     for index, top in enumerate(steps):
-        for step in walk([top]):
+        for step in _inwards(top):
             inner = step is not top
             for key, nbytes in step.scratch.items():
                 areas.append(_Life(nbytes, index, index, [], (step.name, "scratch", key)))
@@ -188,6 +191,14 @@ def _lifetimes(steps: Sequence[Step], types: Mapping[str, ValueType], values: di
                     lives[name].last = max(lives[name].last, index)
     unique = {id(life): life for life in lives.values()}
     return [*unique.values(), *areas]
+
+
+def _inwards(step: Step) -> Iterator[Step]:
+    """A step before those of its bodies: it writes what they read."""
+    yield step
+    for body in step.bodies:
+        for inner in body:
+            yield from _inwards(inner)
 
 
 def _shared_source(

@@ -48,12 +48,12 @@ def run(graph: IrGraph, _options: WasmOptions) -> IrGraph:
 
 def _affine(draft: Draft, node: Node) -> tuple[str, _Affine | None]:
     """What the node does to each channel (dimension 1) of which input, if it is that simple."""
+    if node.op not in ("Add", "BatchNormalization", "Div", "Mul", "Sub"):
+        return "", None
     if draft.types[node.output].dtype is not DType.FP32 or draft.types[node.output].rank < MATRIX:
         return "", None
     if node.op == "BatchNormalization":
         return node.input(0), _batch_norm(draft, node)
-    if node.op not in ("Add", "Mul", "Sub", "Div"):
-        return "", None
     source, other = node.input(0), node.input(1)
     if node.op in ("Add", "Mul") and draft.floats(other) is None:
         source, other = other, source

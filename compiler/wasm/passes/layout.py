@@ -51,7 +51,7 @@ def _native(draft: Draft, layouts: Layouts, node: Node) -> bool:
     kind = draft.types[node.input(0)] if node.input(0) else None
     if kind is None or kind.dtype is not DType.FP32 or kind.rank not in (LINE, IMAGE) or 0 in kind.shape:
         return False
-    if 0 in draft.types[node.output].shape:
+    if not node.output or 0 in draft.types[node.output].shape:
         return False
     if node.op == "Conv":
         return _conv(draft, layouts, node)
