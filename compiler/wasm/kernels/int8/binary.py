@@ -31,9 +31,7 @@ class Multiplication:
         return f"{self.a_zero}/{self.b_zero}/{self.ratio.hex()}/{self.bounded}"
 
 
-def build_addition(
-    module: Module, name: str, what: Addition, signed: tuple[bool, bool], stored: Stored
-) -> Function:
+def build_addition(module: Module, name: str, what: Addition, signed: tuple[bool, bool], stored: Stored) -> Function:
     """``(a, b, y, turns)``."""
 
     def words(fn: Function, a: Local, b: Local) -> list[Expr]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from compiler.wasm.kernels.int8.gemm import Epilogue, Pointers, Runs, tile, tile_rows
+from compiler.wasm.kernels.int8.gemm import Pointers, Runs, tile, tile_rows
 from compiler.wasm.kernels.int8.packing import PARAMETER_BYTES, WIDE, Block, column_blocks
+from compiler.wasm.kernels.int8.requantize import Stored
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import i16x8, i32, v128
 from wasm_emit.module import Module
@@ -144,8 +145,8 @@ def _widen_row(fn: Function, source: Local, target: Local, count: int, *, signed
         fn.advance(target, 2 * rest)
 
 
-def build_product(module: Module, name: str, length: int, columns: int, epilogue: Epilogue) -> Function:
-    """``(x, y, weights, parameters, residual, rows)``: rows of ``length`` widened elements times all columns."""
+def build_product(module: Module, name: str, length: int, columns: int, stored: Stored | None) -> Function:
+    """``(x, y, weights, parameters, rows)``: rows of ``length`` widened elements times all columns."""
     fn = module.function(name)
     at, rows = _parameters(fn), fn.param(I32, "rows")
     runs = Runs(-(-length // 2), 2 * length)
@@ -153,28 +154,28 @@ def build_product(module: Module, name: str, length: int, columns: int, epilogue
     def positions(block: Block) -> None:
         moving = _copied(fn, at)
         left = fn.new(rows, "left")
-        _while_left(fn, moving, left, tile_rows(block.width), block, runs, epilogue, columns)
-        _while_left(fn, moving, left, 1, block, runs, epilogue, columns)
+        _while_left(fn, moving, left, tile_rows(block.width), block, runs, stored, columns)
+        _while_left(fn, moving, left, 1, block, runs, stored, columns)
 
-    _over_blocks(fn, at, columns, 4 * runs.pairs, epilogue, positions)
+    _over_blocks(fn, at, columns, 4 * runs.pairs, stored, positions)
     return fn
 
 
 def _while_left(
-    fn: Function, at: Pointers, left: Local, rows: int, block: Block, runs: Runs, epilogue: Epilogue, columns: int
+    fn: Function, at: Pointers, left: Local, rows: int, block: Block, runs: Runs, stored: Stored | None, columns: int
 ) -> None:
     """Tiles of ``rows`` rows as long as so many are left."""
     with fn.block("done") as done:
         fn.br(done, i32.lt_u(left, rows))
         with fn.loop("tiles") as label:
-            tile(fn, at, rows, block, runs, epilogue, columns)
-            _move(fn, at, rows * runs.row_bytes, rows * columns, epilogue)
+            tile(fn, at, rows, block, runs, stored, columns)
+            _move(fn, at, rows * runs.row_bytes, rows * columns, stored)
             fn.advance(left, -rows)
             fn.br(label, i32.ge_u(left, rows))
 
 
-def build_convolution(module: Module, name: str, image: Image, epilogue: Epilogue) -> Function:
-    """``(x, y, weights, parameters, residual)``: one widened image, one group of channels."""
+def build_convolution(module: Module, name: str, image: Image, stored: Stored | None) -> Function:
+    """``(x, y, weights, parameters)``: one widened image, one group of channels."""
     fn = module.function(name)
     at = _parameters(fn)
     runs, columns = run_shape(image), image.columns
@@ -185,15 +186,15 @@ def build_convolution(module: Module, name: str, image: Image, epilogue: Epilogu
         moving = _copied(fn, at)
         line = image.strides[0] * 2 * image.channels * image.padded[1]
         with fn.counted(image.out_height, name="row"):
-            _line(fn, moving, image.out_width, block, runs, epilogue, columns)
+            _line(fn, moving, image.out_width, block, runs, stored, columns)
             fn.advance(moving.x, line - image.out_width * runs.row_bytes)
 
-    _over_blocks(fn, at, used, 4 * count * -(-length // 2), epilogue, positions)
+    _over_blocks(fn, at, used, 4 * count * -(-length // 2), stored, positions)
     return fn
 
 
 def _line(
-    fn: Function, at: Pointers, width: int, block: Block, runs: Runs, epilogue: Epilogue, columns: int
+    fn: Function, at: Pointers, width: int, block: Block, runs: Runs, stored: Stored | None, columns: int
 ) -> None:
     """One line of output positions."""
     rows = tile_rows(block.width)
@@ -202,32 +203,31 @@ def _line(
         if not turns:
             continue
         with fn.counted(turns, name="tiles"):
-            tile(fn, at, size, block, runs, epilogue, columns)
-            _move(fn, at, size * runs.row_bytes, size * columns, epilogue)
+            tile(fn, at, size, block, runs, stored, columns)
+            _move(fn, at, size * runs.row_bytes, size * columns, stored)
 
 
 def _parameters(fn: Function) -> Pointers:
-    x, y, weights, parameters, residual = (
-        fn.param(I32, word) for word in ("x", "y", "weights", "parameters", "residual")
-    )
-    return Pointers(x, weights, parameters, y, residual)
+    x, y, weights, parameters = (fn.param(I32, word) for word in ("x", "y", "weights", "parameters"))
+    return Pointers(x, weights, parameters, y)
+
+
+def _itemsize(stored: Stored | None) -> int:
+    return 4 if stored is None else 1
 
 
 def _copied(fn: Function, at: Pointers) -> Pointers:
     """Pointers that a block may move: parameters stay at the block's first row."""
-    residual = None if at.residual is None else fn.new(at.residual, "res")
-    return Pointers(fn.new(at.x, "px"), at.weights, at.parameters, fn.new(at.y, "py"), residual)
+    return Pointers(fn.new(at.x, "px"), at.weights, at.parameters, fn.new(at.y, "py"))
 
 
-def _move(fn: Function, at: Pointers, x_bytes: int, elements: int, epilogue: Epilogue) -> None:
+def _move(fn: Function, at: Pointers, x_bytes: int, elements: int, stored: Stored | None) -> None:
     fn.advance(at.x, x_bytes)
-    fn.advance(at.y, elements * epilogue.itemsize)
-    if epilogue.residual is not None and at.residual is not None:
-        fn.advance(at.residual, elements)
+    fn.advance(at.y, elements * _itemsize(stored))
 
 
 def _over_blocks(
-    fn: Function, at: Pointers, columns: int, run_bytes: int, epilogue: Epilogue, positions: Callable[[Block], None]
+    fn: Function, at: Pointers, columns: int, run_bytes: int, stored: Stored | None, positions: Callable[[Block], None]
 ) -> None:
     """Call ``positions`` for each block; ``run_bytes`` are the widened weights of one column."""
     blocks = column_blocks(columns)
@@ -236,9 +236,7 @@ def _over_blocks(
     def advance() -> None:
         fn.advance(at.weights, WIDE * run_bytes)
         fn.advance(at.parameters, WIDE * PARAMETER_BYTES)
-        fn.advance(at.y, WIDE * epilogue.itemsize)
-        if epilogue.residual is not None and at.residual is not None:
-            fn.advance(at.residual, WIDE)
+        fn.advance(at.y, WIDE * _itemsize(stored))
 
     if whole:
         with fn.counted(whole, name="block"):

@@ -154,9 +154,7 @@ def _advance(fn: Function, rows: Sequence[Local], step: int) -> None:
             fn.advance(row, step)
 
 
-def _position(
-    fn: Function, image: Image, at: Pointers, part: Line, *, signed: bool, used: int, stored: Stored
-) -> None:
+def _position(fn: Function, image: Image, at: Pointers, part: Line, *, signed: bool, used: int, stored: Stored) -> None:
     """Eight channels of one output position."""
     load = v128.load8x8_s if signed else v128.load8x8_u
 
@@ -176,8 +174,7 @@ def _position(
             dot = i32x4.dot_i16x8_s(_interleaved(first, second, half), at.weights[2 * pair + half])
             sums[half] = fn.new(i32x4.add(sums[half], dot), "sum")
     words = [
-        rounded(scaled(total, scale, stored), stored.zero_point)
-        for total, scale in zip(sums, at.scales, strict=True)
+        rounded(scaled(total, scale, stored), stored.zero_point) for total, scale in zip(sums, at.scales, strict=True)
     ]
     store_bytes(fn, at.y, narrowed(fn, words, stored), 0, used)
 
@@ -193,4 +190,3 @@ def emit_outside(fn: Function, target: int, nbytes: int, zero_point: int) -> Non
     filler = fn.new(v128_const("i8x16", (zero_point + 128) % 256 - 128), "zero")
     with fn.counted(nbytes, step=16, name="fill") as at:
         fn.do(v128.store(at + target, filler))
-

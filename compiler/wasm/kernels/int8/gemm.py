@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from compiler.wasm.kernels.int8.add import Addition, added
 from compiler.wasm.kernels.int8.packing import NARROW, WIDE, Block
-from compiler.wasm.kernels.int8.requantize import MAGIC, Stored, narrowed, rounded, scaled
+from compiler.wasm.kernels.int8.requantize import Stored, narrowed, rounded, scaled
 from wasm_emit.function import Function, Local
-from wasm_emit.instructions import f32x4, i32x4, v128, v128_const
+from wasm_emit.instructions import f32x4, i32x4, v128
 from wasm_emit.types import Expr
 
 UNROLLED_PAIRS = 4
@@ -22,20 +21,6 @@ UNROLLED_PAIRS = 4
 
 LANES = 4
 """int32 in a vector."""
-
-
-@dataclass(frozen=True, slots=True)
-class Residual:
-    """The other operand of a fused QLinearAdd: its bytes lie as the output's do."""
-
-    addition: Addition
-    signed: bool
-    stored: Stored
-
-    @property
-    def key(self) -> str:
-        """Tells two of these apart in the name of a shared function."""
-        return f"{self.addition.key}/{'s' if self.signed else 'u'}/{self.stored.key}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,25 +36,6 @@ class Runs:
 
 
 @dataclass(frozen=True, slots=True)
-class Epilogue:
-    """What becomes of the sums: stored bytes (then perhaps a sum with a residual), or float32 if ``stored`` is None."""
-
-    stored: Stored | None
-    residual: Residual | None = None
-
-    @property
-    def key(self) -> str:
-        """Tells two of these apart in the name of a shared function."""
-        stored = "f32" if self.stored is None else self.stored.key
-        return stored if self.residual is None else f"{stored}+{self.residual.key}"
-
-    @property
-    def itemsize(self) -> int:
-        """Bytes of an output element."""
-        return 4 if self.stored is None else 1
-
-
-@dataclass(frozen=True, slots=True)
 class Pointers:
     """Where a tile reads and writes. ``parameters`` are the block's biases and scales."""
 
@@ -77,7 +43,6 @@ class Pointers:
     weights: Local
     parameters: Local
     y: Local
-    residual: Local | None = None
 
 
 def tile_rows(width: int) -> int:
@@ -85,13 +50,13 @@ def tile_rows(width: int) -> int:
     return 2 if width == WIDE else 4
 
 
-def tile(fn: Function, at: Pointers, rows: int, block: Block, runs: Runs, epilogue: Epilogue, columns: int) -> None:
-    """Compute and store ``rows`` x ``block``; ``columns`` is the output's row length."""
+def tile(fn: Function, at: Pointers, rows: int, block: Block, runs: Runs, stored: Stored | None, columns: int) -> None:
+    """Compute and store ``rows`` x ``block``, as float32 if ``stored`` is None; ``columns`` is the output's row length."""
     quarters = block.width // LANES
     totals = [[_first(fn, at, q) for q in range(quarters)] for _ in range(rows)]
     _sum(fn, at, totals, runs)
     for row in range(rows):
-        _finish(fn, at, totals[row], row * columns, block, epilogue)
+        _finish(fn, at, totals[row], row * columns, block, stored)
 
 
 def _first(fn: Function, at: Pointers, quarter: int) -> Local:
@@ -142,50 +107,20 @@ def _pair(
             fn.set(total, i32x4.add(total, i32x4.dot_i16x8_s(both, column)))
 
 
-def _finish(fn: Function, at: Pointers, sums: Sequence[Local], element: int, block: Block, epilogue: Epilogue) -> None:
+def _finish(
+    fn: Function, at: Pointers, sums: Sequence[Local], element: int, block: Block, stored: Stored | None
+) -> None:
     """One row's sums, scaled and stored at ``element`` elements behind the block's first."""
     scale_at = 16 * len(sums)
     scales = [v128.load(at.parameters, offset=scale_at + 16 * quarter) for quarter in range(len(sums))]
-    if epilogue.stored is None:
-        for quarter, (total, scale) in enumerate(zip(sums, scales, strict=True)):
-            value = f32x4.mul(f32x4.convert_i32x4_s(total), scale)
-            store_floats(fn, at.y, value, 4 * element + 16 * quarter, block.used - LANES * quarter)
-        return
-    products = [scaled(total, scale, epilogue.stored) for total, scale in zip(sums, scales, strict=True)]
-    stored = epilogue.stored
-    if epilogue.residual is None:
+    if stored is not None:
+        products = [scaled(total, scale, stored) for total, scale in zip(sums, scales, strict=True)]
         packed = narrowed(fn, [rounded(product, stored.zero_point) for product in products], stored)
-    else:
-        packed = _with_residual(fn, at, products, element, stored, epilogue.residual)
-    store_bytes(fn, at.y, packed, element, block.used)
-
-
-def _with_residual(
-    fn: Function, at: Pointers, products: Sequence[Expr], element: int, stored: Stored, residual: Residual
-) -> Expr:
-    """The convolution rounded to its own quantization (as float32 integers), then the exact QLinearAdd."""
-    assert at.residual is not None  # noqa: S101 - for the type checker: an epilogue with a residual comes with its pointer
-    words = []
-    for half in range(len(products) // 2):
-        load = v128.load8x8_s if residual.signed else v128.load8x8_u
-        other = fn.new(load(at.residual, offset=element + 8 * half), "other")
-        wide = (
-            (i32x4.extend_low_i16x8_s, i32x4.extend_high_i16x8_s)
-            if residual.signed
-            else (i32x4.extend_low_i16x8_u, i32x4.extend_high_i16x8_u)
-        )
-        for part in (0, 1):
-            own = fn.new(_as_float(products[2 * half + part], stored), "own")
-            words.append(added(residual.addition, own, fn.new(f32x4.convert_i32x4_s(wide[part](other)), "other")))
-    return narrowed(fn, words, residual.stored)
-
-
-def _as_float(product: Expr, stored: Stored) -> Expr:
-    """The stored value as float32: rounded by the magic number, zero point added, clamped."""
-    magic = v128_const("f32x4", MAGIC)
-    integer = f32x4.sub(f32x4.add(product, magic), v128_const("f32x4", MAGIC - stored.zero_point))
-    low, high = v128_const("f32x4", stored.low), v128_const("f32x4", stored.high)
-    return f32x4.pmin(high, f32x4.pmax(low, integer))
+        store_bytes(fn, at.y, packed, element, block.used)
+        return
+    for quarter, (total, scale) in enumerate(zip(sums, scales, strict=True)):
+        value = f32x4.mul(f32x4.convert_i32x4_s(total), scale)
+        store_floats(fn, at.y, value, 4 * element + 16 * quarter, block.used - LANES * quarter)
 
 
 def store_bytes(fn: Function, y: Local, packed: Expr, offset: int, used: int) -> None:

@@ -148,9 +148,7 @@ def _windows(
             yield target + channel, lambda visit: _taps(fn, image + channel, top, left, window, visit)
 
 
-def _taps(
-    fn: Function, start: Expr, top: Local, left: Local, window: Window, visit: Callable[[Expr], None]
-) -> None:
+def _taps(fn: Function, start: Expr, top: Local, left: Local, window: Window, visit: Callable[[Expr], None]) -> None:
     pool = window.pool
     with fn.counted(pool.kernel[0], name="ky") as ky:
         row = fn.new(top + ky * pool.dilations[0], "row")

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from compiler.wasm.specs import Quant
+from edge_bundle.tensor import DType
 from wasm_emit.function import Function
 from wasm_emit.instructions import f32x4, i8x16, i16x8, i32x4, v128_const
 from wasm_emit.types import Expr
@@ -43,6 +45,11 @@ class Stored:
     def key(self) -> str:
         """Tells two of these apart in the name of a shared function."""
         return f"{'s' if self.signed else 'u'}{self.zero_point}.{self.low}.{self.high}{'' if self.bounded else 'w'}"
+
+
+def stored_as(y: Quant, low: int, high: int, *, bounded: bool) -> Stored:
+    """Results in the quantization ``y``, clamped to ``low`` and ``high`` (stored values)."""
+    return Stored(y.dtype is DType.INT8, y.zero_point, low, high, bounded)
 
 
 def scaled(total: Expr, scale: Expr, stored: Stored) -> Expr:
