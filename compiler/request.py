@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -23,8 +23,10 @@ class CompileRequest:
     """Inputs of one compile.
 
     ``calibration_path`` is needed by int8 profiles only. ``keys`` sign provenance and proofs. ``seed`` picks the
-    calibration samples when the set is larger than needed. ``force`` replaces a different bundle at ``out_dir``.
-    ``clock`` gives Unix seconds and stamps the proofs; nothing else in a compile looks at a clock or at randomness.
+    calibration samples when the set is larger than needed. ``batches`` are sizes that get code of their own where code
+    has static shapes (none: a choice by the contract); ``dims`` binds symbolic dimensions of the model. ``force``
+    replaces a different bundle at ``out_dir``. ``clock`` gives Unix seconds and stamps the proofs; nothing else in a
+    compile looks at a clock or at randomness.
     """
 
     model_path: Path
@@ -37,5 +39,7 @@ class CompileRequest:
     seed: int = 0
     git_commit: str = ""
     force: bool = False
+    batches: tuple[int, ...] = ()
+    dims: Mapping[str, int] = field(default_factory=dict)
     latency_runs: int = MIN_LATENCY_RUNS
     clock: Clock = time.time

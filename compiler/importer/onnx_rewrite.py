@@ -14,17 +14,24 @@ from edge_bundle.errors import CompileError
 from edge_bundle.tensor import DYNAMIC
 
 
-def bind_dimensions(data: bytes, shapes: Mapping[str, tuple[int, ...]], *, stage: str) -> bytes:
-    """Replace open dimensions of the inputs by the fixed ones in ``shapes`` (input name -> shape).
+def bind_dimensions(
+    data: bytes, shapes: Mapping[str, tuple[int, ...]], dims: Mapping[str, int] | None = None, *, stage: str
+) -> bytes:
+    """Replace open dimensions of the inputs by the fixed ones in ``shapes`` (input name -> shape) and ``dims``.
 
-    A dimension stays open where ``shapes`` has ``-1``. A symbol (``dim_param``) is replaced wherever it occurs.
+    A dimension stays open where ``shapes`` has ``-1``. A symbol (``dim_param``) is replaced wherever it occurs, be it
+    named in ``dims`` or found to stand where ``shapes`` has a size.
 
     Raises:
-        CompileError: one symbol would get two sizes.
+        CompileError: one symbol would get two sizes, or no input has a symbol of that name.
 
     """
     model = parse(data, stage)
-    symbols: dict[str, int] = {}
+    symbols: dict[str, int] = dict(dims or {})
+    known = {dim.dim_param for value in model.graph.input for dim in value.type.tensor_type.shape.dim} - {""}
+    for name in sorted(symbols.keys() - known):
+        names = ", ".join(sorted(known)) or "none"
+        raise CompileError(stage=stage, detail=f"expected a symbolic dimension of the inputs ({names}), got {name!r}")
     for value in model.graph.input:
         for dim, size in zip(value.type.tensor_type.shape.dim, shapes.get(value.name, ()), strict=False):
             _bind(dim, size, symbols, where=value.name, stage=stage)

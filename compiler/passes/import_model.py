@@ -9,7 +9,7 @@ Ensures:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from compiler.compilation import Compilation
@@ -33,14 +33,15 @@ def run(state: Compilation, progress: Progress) -> Compilation:
 
     """
     progress.start(NAME, 1)
-    graph = import_graph(state.sources.model, state.sources.contract, file=str(state.request.contract_path))
+    request, sources = state.request, state.sources
+    graph = import_graph(sources.model, sources.contract, request.dims, file=str(request.contract_path))
     progress.advance()
     progress.done()
     return replace(state, graph=graph, reference_graph=graph)
 
 
-def import_graph(model: bytes, contract: Contract, *, file: str) -> Graph:
-    """The checked graph of a model file, bound to its contract; ``file`` names the contract in errors.
+def import_graph(model: bytes, contract: Contract, dims: Mapping[str, int] | None = None, *, file: str) -> Graph:
+    """The checked graph of a model file, bound to its contract and ``dims``; ``file`` names the contract in errors.
 
     Raises:
         CompileError: the model is broken or not supported.
@@ -50,7 +51,7 @@ def import_graph(model: bytes, contract: Contract, *, file: str) -> Graph:
     found = summary.summarise(model, stage=NAME)
     _match("inputs", contract.inputs, found.inputs, file, bound=False)
     shapes = {rule.name: rule.shape for rule in contract.inputs}
-    bound = onnx_rewrite.bind_dimensions(found.model, shapes, stage=NAME)
+    bound = onnx_rewrite.bind_dimensions(found.model, shapes, dims, stage=NAME)
     graph = summary.summarise(onnx_rewrite.canonicalise(bound, stage=NAME), stage=NAME)
     _match("inputs", contract.inputs, graph.inputs, file, bound=True)
     _match("outputs", contract.outputs, graph.outputs, file, bound=True)

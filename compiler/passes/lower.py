@@ -9,12 +9,14 @@ Ensures:
 
 from __future__ import annotations
 
+import importlib.util
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from compiler.batches import batch_sizes
 from compiler.compilation import Compilation, Lowered
 from compiler.graph import Graph
 from compiler.one_line import one_line
@@ -23,7 +25,15 @@ from compiler.progress import Progress
 from compiler.scheme import scheme_of
 from compiler.toolchain import versions
 from compiler.variant_source import source_of_lowered
-from edge_bundle.errors import CompileError, EngineError, InvalidInputError, LimitExceededError, RuntimeMissingError
+from compiler.wasm.variant import module_file, variant_files
+from edge_bundle.errors import (
+    CompileError,
+    EngineError,
+    InvalidInputError,
+    LimitExceededError,
+    RuntimeMissingError,
+    UnsupportedOperatorError,
+)
 from edge_bundle.manifest import Precision
 from edge_runtime.factory import open_engine
 from edge_runtime.quiet_import import import_quietly
@@ -43,9 +53,10 @@ def run(state: Compilation, progress: Progress) -> Compilation:
 
     """
     progress.start(NAME, len(state.request.profiles))
+    batches = batch_sizes(state.sources.contract, state.request)
     lowered = []
     for profile in state.request.profiles:
-        variant = lower(_graph_for(state, profile), profile)
+        variant = lower(_graph_for(state, profile), profile, batches)
         _check_size(variant)
         _try_load(state, variant)
         lowered.append(variant)
@@ -62,8 +73,8 @@ def check(state: Compilation) -> None:
         ensure(variant.entrypoint in variant.files, stage=NAME, promise="the entrypoint is among the files")
 
 
-def lower(graph: Graph, profile: Profile) -> Lowered:
-    """The artifact of one graph for one profile.
+def lower(graph: Graph, profile: Profile, batches: tuple[int, ...]) -> Lowered:
+    """The artifact of one graph for one profile; ``batches`` are the sizes that get code of their own.
 
     Raises:
         CompileError, RuntimeMissingError, InvalidInputError: as ``run``.
@@ -77,16 +88,40 @@ def lower(graph: Graph, profile: Profile) -> Lowered:
             expected=f"one of {', '.join(sorted(LOWERINGS))}",
             got=repr(profile.runtime),
         )
-    return lowering(graph, profile)
+    return lowering(graph, profile, batches)
 
 
-def to_onnxruntime(graph: Graph, profile: Profile) -> Lowered:
-    """The ONNX model itself."""
+def to_onnxruntime(graph: Graph, profile: Profile, _batches: tuple[int, ...]) -> Lowered:
+    """The ONNX model itself, for any batch size."""
     return Lowered(profile=profile, files={"model.onnx": graph.model}, entrypoint="model.onnx", toolchain=versions())
 
 
-def to_openvino(graph: Graph, profile: Profile) -> Lowered:
-    """OpenVINO IR, weights in full precision.
+def to_wasm(graph: Graph, profile: Profile, batches: tuple[int, ...]) -> Lowered:
+    """WebAssembly modules, one for each batch size, and the weights that they share.
+
+    Raises:
+        RuntimeMissingError: wasmtime, which assembles and runs them, is not installed.
+        UnsupportedOperatorError: no code is known for an operator; names it, the node and the profile.
+        CompileError: the model does not hold for a batch size.
+
+    """
+    if importlib.util.find_spec("wasmtime") is None:
+        raise RuntimeMissingError(runtime="wasm", extra="wasm")
+    relaxed = profile.options.get("relaxed-simd") == "on"
+    try:
+        files = variant_files(graph.model, batches, relaxed=relaxed)
+    except UnsupportedOperatorError as error:
+        raise UnsupportedOperatorError(
+            operator=error.operator,
+            node=error.node,
+            reason=f"{error.reason} (profile {profile.name})",
+            advice=error.advice or f"leave profile {profile.name} out; docs/wasm.md lists what is covered",
+        ) from error
+    return Lowered(profile=profile, files=files, entrypoint=module_file(min(batches)), toolchain=versions("wasmtime"))
+
+
+def to_openvino(graph: Graph, profile: Profile, _batches: tuple[int, ...]) -> Lowered:
+    """OpenVINO IR, weights in full precision, for any batch size.
 
     Raises:
         RuntimeMissingError: OpenVINO is not installed.
@@ -119,9 +154,10 @@ def _name_by_position(model: Any) -> None:
             operation.set_friendly_name(f"made/{operation.get_type_name()}_{position}")
 
 
-LOWERINGS: Mapping[str, Callable[[Graph, Profile], Lowered]] = {
+LOWERINGS: Mapping[str, Callable[[Graph, Profile, tuple[int, ...]], Lowered]] = {
     "onnxruntime": to_onnxruntime,
     "openvino": to_openvino,
+    "wasm": to_wasm,
 }
 """Runtime -> how its artifact is made."""
 

@@ -95,7 +95,12 @@ def materials(state: Compilation) -> Materials:
         calibration=sources.calibration.digest if sources.calibration else None,
         git_commit=request.git_commit or None,
         toolchain=_toolchain(state),
-        parameters={"profiles": " ".join(sorted(p.name for p in request.profiles)), "seed": str(request.seed)},
+        parameters={
+            "batches": " ".join(map(str, sorted(request.batches))),
+            "dims": " ".join(f"{name}={size}" for name, size in sorted(request.dims.items())),
+            "profiles": " ".join(sorted(profile.name for profile in request.profiles)),
+            "seed": str(request.seed),
+        },
     )
 
 

@@ -12,6 +12,7 @@ from skerry.model_file import find_model
 from skerry.options import FILE, signing_keys, signing_option
 from skerry.output import emit, facts
 from skerry.progress import progress_bars
+from skerry.shape_options import BATCHES, DIM
 from skerry.verb import json_option, verbose_option
 
 if TYPE_CHECKING:
@@ -44,6 +45,15 @@ if TYPE_CHECKING:
 @click.option("--out", type=FILE, required=True, help="Folder of the new bundle (an OCI image layout).")
 @click.option("--tar", type=FILE, help="Write the bundle to one .tar as well.")
 @click.option("--html", type=FILE, help="Write the report as a web page with plots.")
+@click.option(
+    "--batch",
+    "batches",
+    type=BATCHES,
+    default=(),
+    show_default="1 and 8, as the contract allows",
+    help="Batch sizes with code of their own, for runtimes with static shapes: 1,8.",
+)
+@click.option("--dim", "dims", type=DIM, multiple=True, help="Bind a symbolic dimension, NAME=SIZE; repeat.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Picks calibration samples when there are many.")
 @click.option("--force", is_flag=True, help="Replace another bundle at --out.")
 @signing_option
@@ -52,7 +62,8 @@ if TYPE_CHECKING:
 def compile_(
     model: Path, *, contract: Path | None, calibration: Path | None, evaluation: Path | None,
     names: tuple[str, ...], folders: tuple[Path, ...], out: Path, tar: Path | None, html: Path | None,
-    seed: int, force: bool, keys: tuple[Path, ...], as_json: bool,
+    batches: tuple[int, ...], dims: tuple[tuple[str, int], ...], seed: int, force: bool, keys: tuple[Path, ...],
+    as_json: bool,
 ) -> None:  # fmt: skip
     """Compile MODEL for hardware profiles, prove and sign the bundle.
 
@@ -76,6 +87,8 @@ def compile_(
         seed=seed,
         git_commit=commit_of(folder),
         force=force,
+        batches=batches,
+        dims=dict(dims),
     )
     with progress_bars(quiet=as_json) as bars:
         result = compile_bundle(request, progress=bars)
