@@ -37,7 +37,7 @@ class Draft:
 
     def emit(self, node: Node) -> None:
         """Append a node."""
-        for name in node.outputs:
+        for name in filter(None, node.outputs):
             self._place[name] = len(self._nodes)
         self._nodes.append(node)
 
@@ -58,10 +58,10 @@ class Draft:
 
     def replace(self, old: Node, new: Node) -> None:
         """Put ``new`` in the place of ``old``; it may give other values."""
-        place = self._place[old.outputs[0]]
+        place = self._place[_named(old)]
         for name in old.outputs:
             self._place.pop(name, None)
-        for name in new.outputs:
+        for name in filter(None, new.outputs):
             self._place[name] = place
         self._nodes[place] = new
 
@@ -72,7 +72,7 @@ class Draft:
 
     def remove(self, node: Node) -> None:
         """Take an emitted node out again."""
-        self._nodes[self._place[node.outputs[0]]] = None
+        self._nodes[self._place[_named(node)]] = None
         for name in node.outputs:
             self._place.pop(name, None)
 
@@ -142,6 +142,10 @@ class Draft:
         """The new graph, without nodes, constants and types that nothing needs."""
         nodes = tuple(node for node in self._nodes if node is not None)
         return prune(replace(self.source, nodes=nodes, types=self.types, constants=self.constants))
+
+
+def _named(node: Node) -> str:
+    return next(filter(None, node.outputs))
 
 
 def captured(node: Node) -> Iterator[str]:
