@@ -97,7 +97,7 @@ class MemoryMap(_Entry, frozen=True, kw_only=True):
 
 
 class StepInfo(_Entry, frozen=True, kw_only=True):
-    """One step of ``run``: the node it stands for, its kernel, its arithmetic operations, and its code's bytes."""
+    """One step of ``run``: the node it stands for, its kernel, and its arithmetic operations for one run."""
 
     name: _Label
     op: _Label

@@ -91,6 +91,23 @@ def test_a_missing_runtime_names_its_extra(runtime: str, missing: str, monkeypat
     assert caught.value.advice == f"pip install 'skerry[{runtime}]'"
 
 
+def test_without_wasmtime_its_extra_is_named() -> None:
+    program = """
+import sys
+sys.modules["wasmtime"] = sys.modules["numpy"] = None
+from edge_bundle.errors import RuntimeMissingError
+from edge_runtime.engine import EngineSource
+from edge_runtime.factory import open_engine
+try:
+    open_engine(EngineSource("wasm", {}, "b1.wasm", (), ()))
+except RuntimeMissingError as error:
+    assert error.advice == "pip install 'skerry[wasm]'", error.advice
+else:
+    raise SystemExit("not refused")
+"""
+    assert_silent(run_python(program))
+
+
 def test_a_broken_installation_is_not_called_missing() -> None:
     program = """
 import sys
