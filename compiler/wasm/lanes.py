@@ -41,6 +41,7 @@ from wasm_emit.instructions import (
     i64_const,
     i64x2,
     select,
+    shuffle,
     v128,
     v128_const,
 )
@@ -52,7 +53,15 @@ _FAMILIES: dict[tuple[str, int], Family] = {
 }  # fmt: skip
 _KIND = {DType.FP32: "f32", DType.FP64: "f64", DType.INT64: "i64", DType.UINT64: "i64"}
 _UNSIGNED = frozenset({DType.UINT8, DType.UINT16, DType.UINT32, DType.UINT64, DType.BOOL})
+VECTOR_BYTES = 16
+"""Bytes of a v128."""
+
 _SHIFT_BITS = {"i32": 31, "i64": 63}
+
+
+def widest(*dtypes: DType) -> int:
+    """The most lanes that all of the dtypes can be held in."""
+    return next(width for width in (4, 2, 1) if all(has_lanes(dtype, width) for dtype in dtypes))
 
 
 def has_lanes(dtype: DType, width: int) -> bool:
@@ -219,6 +228,20 @@ class Lanes:
         if self.width == 1:
             return self.family.copysign(magnitude, sign)
         return v128.bitselect(sign, magnitude, self.const(-0.0))
+
+    def turned(self, a: Local, lanes: int) -> Expr:
+        """The vector turned by ``lanes`` lanes: what lay there comes to the front."""
+        start = lanes * VECTOR_BYTES // self.width
+        return shuffle(a, a, [(start + byte) % VECTOR_BYTES for byte in range(VECTOR_BYTES)])
+
+    def first(self, a: Expr) -> Expr:
+        """Lane 0 as a scalar of the same dtype."""
+        if self.width == 1:
+            return a
+        lane = self.family.extract_lane(a, 0)
+        if self.dtype is DType.BOOL:
+            return i32.ne(lane, 0) if self.kind == "i32" else i64.ne(lane, i64_const(0))
+        return lane
 
     # Comparisons give masks.
 

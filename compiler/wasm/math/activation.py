@@ -17,10 +17,10 @@ def activation(fn: Function, spec: Activation, x: Expr, lanes: Lanes = F32X4) ->
     return _CODE[spec.kind](fn, lanes, x, spec)
 
 
-def leaky_relu(fn: Function, lanes: Lanes, x: Expr, slope: float) -> Expr:
-    """``x`` where it is not negative, else ``slope * x``."""
+def leaky_relu(fn: Function, lanes: Lanes, x: Expr, alpha: float) -> Expr:
+    """``x`` where it is not negative, else ``alpha * x``."""
     given = as_local(fn, x)
-    return lanes.select(lanes.lt(given, lanes.const(0.0)), lanes.mul(given, lanes.const(slope)), given)
+    return lanes.select(lanes.lt(given, lanes.const(0.0)), lanes.mul(given, lanes.const(alpha)), given)
 
 
 def hard_sigmoid(fn: Function, lanes: Lanes, x: Expr, alpha: float, beta: float) -> Expr:

@@ -1,74 +1,121 @@
-"""Operators that compute each element from the elements at the same place, with broadcasting."""
+"""Arithmetic by elements: sums, products, extremes, rounding, clipping."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from compiler.ir.graph import Node, ValueType
-from compiler.wasm.kernels.loopnest import Body, elementwise, merged_rank
-from compiler.wasm.kernels.operand import Operand, broadcast, contiguous
+import numpy as np
+
+from compiler.ir.graph import Node
 from compiler.wasm.lanes import Lanes
-from compiler.wasm.math.exponential import exp
-from compiler.wasm.ops.rule import Rule, Rules, Scope
-from compiler.wasm.step import Step, StepEmitter
-from edge_bundle.tensor import DType
+from compiler.wasm.math.double import remainder64
+from compiler.wasm.math.integer import modulo, quotient, remainder
+from compiler.wasm.ops.pointwise import FLOATS, FP32, INTEGERS, NUMBERS, Code, pointwise, simple, spread
+from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
+from compiler.wasm.step import Step
 from wasm_emit.function import Function, Local
+from wasm_emit.instructions import f32, f64
 from wasm_emit.types import Expr
 
-FLOATS = frozenset({DType.FP32, DType.FP64})
-INTEGERS = frozenset(
-    {DType.INT8, DType.UINT8, DType.INT16, DType.UINT16, DType.INT32, DType.UINT32, DType.INT64, DType.UINT64}
-)
-FP32 = frozenset({DType.FP32})
-NUMBERS = FLOATS | INTEGERS
+
+def _div(node: Node, scope: Scope) -> Step:
+    if scope.type_of(node.output).dtype in FLOATS:
+        return pointwise(node, scope, spread(lambda _, lanes, a, b: lanes.div(a, b)))
+    return pointwise(node, scope, spread(quotient), vector=False, cheap=False)
 
 
-def pointwise(node: Node, scope: Scope, body: Body, *, vector: bool = True, cheap: bool = True) -> Step:
-    """The step that gives the first output from all inputs, broadcast to its shape."""
-    reads = tuple(name for name in node.inputs if name)
-    out = scope.type_of(node.output)
-
-    def emit(e: StepEmitter) -> None:
-        operands = [_operand(e.at(name), scope.type_of(name), out.shape) for name in reads]
-        output = Operand(address=e.at(node.output), dtype=out.dtype, strides=contiguous(out.shape))
-        exact = (
-            any(e.at(name) == e.at(node.output) for name in reads) and merged_rank(out.shape, [output, *operands]) > 1
-        )
-        elementwise(e.fn, out.shape, output, operands, body, vector=vector, exact=exact, cheap=cheap)
-
-    shares = tuple(
-        (name, node.output) for name in dict.fromkeys(reads)
-        if scope.type_of(name) == out and reads.count(name) == 1
-    )  # fmt: skip
-    return Step(
-        name=node.name, op=node.op.lower(), reads=reads, writes=(node.output,), emit=emit, shares=shares, flops=out.size
-    )
+def _mod(node: Node, scope: Scope) -> Step:
+    """``fmod=1``: the sign of the dividend (C); else that of the divisor (integers only)."""
+    as_c = bool(node.attrs.get("fmod", 0))
+    if scope.type_of(node.output).dtype in INTEGERS:
+        return pointwise(node, scope, spread(remainder if as_c else modulo), vector=False, cheap=False)
+    if not as_c:
+        raise refuse(node, "floats need fmod=1")
+    return pointwise(node, scope, spread(_float_remainder), vector=False, cheap=False)
 
 
-def _operand(address: int, kind: ValueType, shape: Sequence[int]) -> Operand:
-    return Operand(address=address, dtype=kind.dtype, strides=broadcast(kind.shape, shape))
+def _float_remainder(fn: Function, _: Lanes, a: Local, b: Local) -> Expr:
+    return f32.demote_f64(remainder64(fn, f64.promote_f32(a), f64.promote_f32(b)))
 
 
-def _simple(
-    code: Callable[..., Expr], dtypes: frozenset[DType], *, vector: bool = True, cheap: bool = True, note: str = ""
-) -> Rule:
-    """A rule for ``code(fn, lanes, *values)`` without attributes."""
-
-    def body(fn: Function, lanes: Lanes, values: Sequence[Local]) -> Expr:
-        return code(fn, lanes, *values)
+def _variadic(code: Code, *, mean: bool = False) -> Rule:
+    """Fold any number of inputs; ``mean`` divides by their number."""
 
     def lower(node: Node, scope: Scope) -> Step:
-        return pointwise(node, scope, body, vector=vector, cheap=cheap)
+        def body(fn: Function, lanes: Lanes, values: Sequence[Local]) -> Expr:
+            total = values[0]
+            for value in values[1:]:
+                total = fn.new(code(fn, lanes, total, value), "total")
+            return lanes.div(total, lanes.const(len(values))) if mean else total
 
-    return Rule(lower=lower, dtypes=dtypes, note=note)
+        return pointwise(node, scope, body)
+
+    return Rule(lower=lower, dtypes=FLOATS if mean else NUMBERS)
+
+
+def _clip(node: Node, scope: Scope) -> Step:
+    """``min(max(x, low), high)``: NaN stays, and ``high`` wins where the limits cross."""
+    limits = {}
+    reads = [node.input(0)]
+    for index, name in ((1, node.input(1)), (2, node.input(2))):
+        known = scope.constant(name) if name else None
+        if known is not None:
+            limits[index] = np.ravel(known)[0].item()
+        elif name:
+            reads.append(name)
+
+    def body(fn: Function, lanes: Lanes, values: Sequence[Local]) -> Expr:
+        value, *given = values
+        for index, least, most in ((1, lanes.pmax, lanes.max), (2, lanes.pmin, lanes.min)):
+            if not node.input(index):
+                continue
+            limit = lanes.const(limits[index]) if index in limits else given.pop(0)
+            value = fn.new((least if lanes.is_float else most)(value, limit), "held")
+        return value
+
+    return pointwise(node, scope, body, reads=reads)
 
 
 def _relu(_fn: Function, lanes: Lanes, x: Local) -> Expr:
     return lanes.pmax(x, lanes.const(0)) if lanes.is_float else lanes.max(x, lanes.const(0))
 
 
+def _sign(fn: Function, lanes: Lanes, x: Local) -> Expr:
+    zero = lanes.const(0)
+    if not lanes.signed:
+        return lanes.select(lanes.eq(x, zero), zero, lanes.const(1))
+    negative = fn.new(lanes.select(lanes.lt(x, zero), lanes.const(-1), x), "sign")
+    return lanes.select(lanes.gt(x, zero), lanes.const(1), negative)
+
+
+def _abs(_fn: Function, lanes: Lanes, x: Local) -> Expr:
+    return lanes.abs(x) if lanes.signed else x
+
+
+def _rounding(how: str) -> Rule:
+    return simple(lambda _, lanes, x: lanes.round(how, x), FLOATS)
+
+
+_BY_ZERO = "integers: x / 0 is 0, the lowest one by -1 wraps around"
+
 RULES: Rules = {
-    "Add": _simple(lambda _, lanes, a, b: lanes.add(a, b), NUMBERS),
-    "Exp": _simple(exp, FP32, cheap=False),
-    "Relu": _simple(_relu, NUMBERS),
+    "Abs": simple(_abs, NUMBERS),
+    "Add": simple(lambda _, lanes, a, b: lanes.add(a, b), NUMBERS),
+    "Ceil": _rounding("ceil"),
+    "Clip": Rule(lower=_clip, dtypes=NUMBERS),
+    "Div": Rule(lower=_div, dtypes=NUMBERS, note=_BY_ZERO),
+    "Floor": _rounding("floor"),
+    "Max": _variadic(lambda _, lanes, a, b: lanes.max(a, b)),
+    "Mean": _variadic(lambda _, lanes, a, b: lanes.add(a, b), mean=True),
+    "Min": _variadic(lambda _, lanes, a, b: lanes.min(a, b)),
+    "Mod": Rule(lower=_mod, dtypes=INTEGERS | FP32, note="integers: x mod 0 is 0"),
+    "Mul": simple(lambda _, lanes, a, b: lanes.mul(a, b), NUMBERS),
+    "Neg": simple(lambda _, lanes, x: lanes.neg(x), NUMBERS),
+    "Reciprocal": simple(lambda _, lanes, x: lanes.div(lanes.const(1), x), FLOATS),
+    "Relu": simple(_relu, NUMBERS),
+    "Round": _rounding("nearest"),
+    "Sign": simple(_sign, NUMBERS),
+    "Sqrt": simple(lambda _, lanes, x: lanes.sqrt(x), FLOATS),
+    "Sub": simple(lambda _, lanes, a, b: lanes.sub(a, b), NUMBERS),
+    "Sum": _variadic(lambda _, lanes, a, b: lanes.add(a, b)),
 }
