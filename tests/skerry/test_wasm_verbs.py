@@ -1,0 +1,115 @@
+"""skerry wasm: what inspect, disasm and export print and write, from a model, a module and a bundle."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.skerry.samples import EXAMPLE, Compiled, Done, is_tidy
+
+Skerry = Callable[..., Done]
+MODEL = EXAMPLE / "digits.onnx"
+FAST = ("--seconds", "0.05")
+
+
+@pytest.fixture(scope="session")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from skerry.cli import run  # noqa: PLC0415 - as the fixture `compiled` does it
+
+    path = tmp_path_factory.mktemp("exported") / "digits.wasm"
+    assert run(["wasm", "export", str(MODEL), "--out", str(path), "--js", "--json"]) == 0
+    return path
+
+
+@pytest.fixture(scope="session")
+def wasm_bundle(tmp_path_factory: pytest.TempPathFactory, compiled: Compiled) -> Path:
+    from skerry.cli import run  # noqa: PLC0415
+
+    path = tmp_path_factory.mktemp("wasm") / "bundle"
+    profiles = ["--profile", "wasm-simd128", "--profile", "wasm-simd128-int8", "--profile", "cpu-fp32"]
+    assert run(["compile", str(MODEL), "--out", str(path), *compiled.signing, *profiles, "--json"]) == 0
+    return path
+
+
+def test_inspect_a_model(skerry: Skerry, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    done = skerry("wasm", "inspect", MODEL, *FAST, "--html", page)
+    assert done.code == 0, done.err
+    assert is_tidy(done.out)
+    assert "conv2d" in done.out
+    text = page.read_text()
+    assert text.startswith("<!doctype html>")
+    assert text.count("<title>") > len(json.loads(skerry("wasm", "inspect", MODEL, *FAST, "--json").out)["steps"])
+    assert "<script" not in text
+
+
+def test_inspect_counts_every_byte(skerry: Skerry, exported: Path) -> None:
+    found = json.loads(skerry("wasm", "inspect", exported, *FAST, "--json").out)
+    module = found["module"]
+    assert module["bytes"] == exported.stat().st_size == module["code_bytes"] + module["weights_bytes"]
+    assert sum(step["step"]["code_bytes"] for step in found["steps"]) + module["shared_bytes"] < module["code_bytes"]
+    assert sum(step["share"] for step in found["steps"]) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("profile", ["wasm-simd128", "wasm-simd128-int8"])
+def test_a_variant_of_a_bundle(skerry: Skerry, wasm_bundle: Path, tmp_path: Path, profile: str) -> None:
+    out = tmp_path / "v.wasm"
+    done = skerry("wasm", "export", wasm_bundle, "--profile", profile, "--out", out, "--json")
+    assert done.code == 0, done.err
+    assert out.read_bytes().startswith(b"\0asm")
+    assert json.loads(done.out)["outputs"] == {"probabilities": "FP32 [1, 10]"}
+
+
+def test_disasm_of_one_step_is_part_of_the_whole(skerry: Skerry, exported: Path) -> None:
+    whole = skerry("wasm", "disasm", exported).out
+    step = skerry("wasm", "disasm", exported, "--step", 0).out
+    assert step.startswith("func[")
+    assert step in whole
+    assert len(step) < len(whole)
+    assert "v128" in whole
+
+
+def test_exported_javascript_runs(skerry: Skerry, exported: Path, tmp_path: Path) -> None:
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("needs Node.js on the PATH")
+    script = tmp_path / "run.mjs"
+    script.write_text(
+        f"import {{ load }} from {json.dumps(str(exported.with_suffix('.mjs')))};\n"
+        "import { readFile } from 'node:fs/promises';\n"
+        f"const model = await load(await readFile({json.dumps(str(exported))}));\n"
+        "const { probabilities } = model.run({ image: new Float32Array(64) });\n"
+        "console.log(probabilities.length, probabilities.reduce((sum, p) => sum + p, 0).toFixed(3));\n"
+    )
+    done = subprocess.run([node, str(script)], capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.split() == ["10", "1.000"], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        pytest.param(["inspect", "none.wasm"], 3, "none.wasm", id="no such file"),
+        pytest.param(["inspect", MODEL, "--dim", "N"], 2, "expected NAME=SIZE", id="dimension without a size"),
+        pytest.param(["inspect", MODEL, "--batch", "0"], 2, "0 is not in the range", id="batch of none"),
+        pytest.param(["disasm", MODEL, "--step", "Conv_99"], 3, "no step named", id="no such step"),
+        pytest.param(["export", EXAMPLE / "contract.toml", "--out", "x.wasm"], 3, "expected", id="no module"),
+    ],
+)
+def test_bad_arguments(skerry: Skerry, arguments: list[object], code: int, said: str) -> None:
+    done = skerry("wasm", *arguments)
+    assert (done.code, said in done.err) == (code, True), done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_bundle_names_its_variants(skerry: Skerry, wasm_bundle: Path, compiled: Compiled) -> None:
+    several = skerry("wasm", "inspect", wasm_bundle, *FAST)
+    assert "wasm-simd128, wasm-simd128-int8" in several.err
+    none = skerry("wasm", "inspect", compiled.bundle, *FAST)
+    assert "the bundle has none" in none.err
+    mistyped = skerry("wasm", "inspect", wasm_bundle, "--profile", "wasm-simd12", *FAST)
+    assert "did you mean 'wasm-simd128'?" in mistyped.err
