@@ -17,10 +17,9 @@ class Outcome(enum.StrEnum):
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """``operator`` and ``reason`` say what the compiler refused, or what went wrong; ``seconds`` of the whole case."""
+    """``operator`` is the case's; ``reason`` says what the compiler refused, or what went wrong."""
 
     case: str
     outcome: Outcome
     operator: str = ""
     reason: str = ""
-    seconds: float = 0.0

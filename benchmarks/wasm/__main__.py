@@ -23,7 +23,7 @@ from benchmarks.wasm.jobs import Job, make_jobs
 from benchmarks.wasm.latency import Latency, Plan, measure
 from benchmarks.wasm.models import MODELS, Precision
 from benchmarks.wasm.module_figures import module_rows
-from benchmarks.wasm.report import comparison_rows, latency_rows, latency_table, rows_table
+from benchmarks.wasm.report import comparison_rows, latency_rows, latency_table, markdown, rows_table
 from benchmarks.wasm.steps import kernels_table, steps_table, time_steps
 from hardware_profiles.detect import detect
 
@@ -82,8 +82,10 @@ def main(
         return
     figures = [*comparison_rows(latencies), *_module_figures(jobs)]
     console.print(rows_table(figures))
-    write_rows([*figures, *latency_rows(latencies), *_facts(latencies)], out)
-    console.print(f"rows in {out}")
+    facts = list(_facts(latencies))
+    write_rows([*figures, *latency_rows(latencies), *facts], out)
+    out.with_suffix(".md").write_text(markdown(figures, latencies, facts))
+    console.print(f"rows in {out}, tables in {out.with_suffix('.md')}")
 
 
 def _measure(console: Console, jobs: Sequence[Job], engines: Sequence[EngineName], plan: Plan) -> list[Latency]:

@@ -62,6 +62,21 @@ def latency_rows(latencies: Sequence[Latency]) -> Iterator[Row]:
                 yield figure(f"{one.name}/{latency.job.model.name}", ratio, "ratio")
 
 
+def markdown(figures: Sequence[Row], latencies: Sequence[Latency], facts: Sequence[Row]) -> str:
+    """The same as Markdown, for ``docs/wasm.md``."""
+    names = [engine.value for engine in EngineName]
+    lines = [f"- {row.name}: {row.unit}" for row in facts]
+    lines += ["", f"| ms a run | {' | '.join(names)} |", f"|---|{'---:|' * len(names)}"]
+    for latency in latencies:
+        times = [_number(latency.ms(engine)) if engine in latency.samples else "" for engine in EngineName]
+        lines.append(f"| {latency.job.name} | {' | '.join(times)} |")
+    lines += ["", "| figure | value | unit | goal |", "|---|---:|---|---:|"]
+    for row in figures:
+        value = "" if row.value is None else f"{row.value:g}"
+        lines.append(f"| {row.name} | {value} | {row.unit} | {'' if row.target is None else f'{row.target:g}'} |")
+    return "\n".join(lines) + "\n"
+
+
 def latency_table(latencies: Sequence[Latency]) -> Table:
     """Milliseconds of every engine, and the ratios beside their targets."""
     table = Table(title="ms a run, one thread", title_justify="left", box=None, pad_edge=False)
