@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from compiler.ir.graph import Node
 from compiler.wasm.kernels.contract import Contraction, Factor, Finish, as_it_is, contract
 from compiler.wasm.kernels.layout import Layout
+from compiler.wasm.kernels.prepared import Prepared
 from compiler.wasm.lanes import Lanes
 from compiler.wasm.ops.copies import layout
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
@@ -29,6 +30,22 @@ class Term:
     value: str
     letters: str
     layout: Layout
+    prepared: Prepared | None = None
+
+    def factor(self, out: StepEmitter, outer: str, inner: str) -> Factor:
+        """As a contraction over ``inner`` letters reads it; writes the code that prepares it."""
+        ready = self.prepared
+        return Factor(
+            address=ready.address(out) if ready else out.at(self.value) + self.layout.start,
+            dtype=ready.dtype if ready else out.type_of(self.value).dtype,
+            steps=self.steps(outer),
+            sums=self.steps(inner),
+        )
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Values that it needs."""
+        return self.prepared.reads if self.prepared else (self.value,)
 
     def steps(self, letters: str) -> tuple[int, ...]:
         """Bytes to go on per letter; a letter on several axes walks the diagonal, a missing or broadcast one stays."""
@@ -44,45 +61,38 @@ class Term:
 
 def sum_of_products(
     node: Node, output: Term, operands: Sequence[Term], op: str, *,
-    extra: Term | None = None, finish: Finish = as_it_is,
+    extras: Sequence[Term] = (), accumulate: DType, finish: Finish = as_it_is,
 ) -> Step:  # fmt: skip
     """``output[..] = finish(sum over the letters that only operands have of their product)``.
 
-    ``finish`` sees the element of ``extra``.
+    ``finish`` sees the elements of ``extras``.
     """
     sizes = _sizes(node, [output, *operands])
     inner = "".join(letter for letter in sizes if letter not in output.letters)
-    terms = [output, *operands, *([extra] if extra else [])]
-
-    def factor(out: StepEmitter, term: Term) -> Factor:
-        return Factor(
-            address=out.at(term.value) + term.layout.start,
-            dtype=out.type_of(term.value).dtype,
-            steps=term.steps(output.letters),
-            sums=term.steps(inner),
-        )
 
     def emit(out: StepEmitter) -> None:
-        made = [factor(out, term) for term in terms]
         contract(
             out.fn,
             Contraction(
                 shape=output.layout.shape,
                 reduced=tuple(sizes[letter] for letter in inner),
-                target=made[0],
-                factors=tuple(made[1 : len(operands) + 1]),
-                extras=tuple(made[len(operands) + 1 :]),
-                accumulate=made[0].dtype,
+                target=output.factor(out, output.letters, ""),
+                factors=tuple(term.factor(out, output.letters, inner) for term in operands),
+                extras=tuple(term.factor(out, output.letters, "") for term in extras),
+                accumulate=accumulate,
                 finish=finish,
             ),
         )
 
+    reads = [name for term in (*operands, *extras) for name in term.reads]
+    scratch = [term.prepared.scratch for term in operands if term.prepared]
     return Step(
         name=node.name,
         op=op,
-        reads=tuple(dict.fromkeys(term.value for term in terms[1:])),
+        reads=tuple(dict.fromkeys(reads)),
         writes=(output.value,),
         emit=emit,
+        scratch={key: nbytes for area in scratch for key, nbytes in area.items()},
         flops=2 * output.layout.size * math.prod(sizes[letter] for letter in inner),
     )
 
@@ -98,29 +108,21 @@ def _sizes(node: Node, terms: Sequence[Term]) -> Mapping[str, int]:
     return sizes
 
 
-def matmul_terms(scope: Scope, a: str, b: str, y: str) -> tuple[Term, Term, Term]:
-    """The three values of a matrix product (numpy's ``matmul``, any rank): a, b, output."""
-    left, right, out = layout(scope, a), layout(scope, b), layout(scope, y)
-    rank = max(len(left.shape), len(right.shape), 2)
-    batch = string.ascii_lowercase[: rank - 2]
-    names = {"a": f"{batch}MK", "b": f"{batch}KN", "y": f"{batch}MN"}
-    first = "K" if len(left.shape) == 1 else names["a"][-len(left.shape) :]
-    second = "K" if len(right.shape) == 1 else names["b"][-len(right.shape) :]
-    result = names["y"]
-    if len(left.shape) == 1:
-        result = result.replace("M", "")
-    if len(right.shape) == 1:
-        result = result.replace("N", "")
-    return (
-        Term(value=a, letters=first, layout=left),
-        Term(value=b, letters=second, layout=right),
-        Term(value=y, letters=result, layout=out),
-    )
+def matmul_letters(left: int, right: int) -> tuple[str, str, str]:
+    """Letters of a matrix product of tensors of these ranks (numpy's ``matmul``): a, b, output."""
+    batch = string.ascii_lowercase[: max(left, right, 2) - 2]
+    a = "K" if left == 1 else f"{batch}MK"[-left:]
+    b = "K" if right == 1 else f"{batch}KN"[-right:]
+    return a, b, batch + "M" * (left > 1) + "N" * (right > 1)
 
 
 def _matmul(node: Node, scope: Scope) -> Step:
-    left, right, output = matmul_terms(scope, node.input(0), node.input(1), node.output)
-    return sum_of_products(node, output, [left, right], "matmul")
+    values = (node.input(0), node.input(1), node.output)
+    letters = matmul_letters(scope.type_of(values[0]).rank, scope.type_of(values[1]).rank)
+    a, b, y = (
+        Term(value=name, letters=own, layout=layout(scope, name)) for name, own in zip(values, letters, strict=True)
+    )
+    return sum_of_products(node, y, [a, b], "matmul", accumulate=scope.type_of(node.output).dtype)
 
 
 def _gemm(node: Node, scope: Scope) -> Step:
@@ -132,10 +134,10 @@ def _gemm(node: Node, scope: Scope) -> Step:
     alpha, beta = float(node.attrs.get("alpha", 1.0)), float(node.attrs.get("beta", 1.0))
     if not scope.type_of(node.output).dtype.is_float and not (alpha.is_integer() and beta.is_integer()):
         raise refuse(node, f"expected whole alpha and beta for integers, got {alpha} and {beta}")
-    extra = None
+    extras = []
     if node.input(2) and beta != 0.0:
         addend = layout(scope, node.input(2)).broadcast(y.shape)
-        extra = Term(value=node.input(2), letters="MN", layout=addend)
+        extras.append(Term(value=node.input(2), letters="MN", layout=addend))
 
     def finish(_: Function, lanes: Lanes, total: Local, extras: Sequence[Local]) -> Expr:
         result: Expr = total if alpha == 1.0 else lanes.mul(total, lanes.const(alpha))
@@ -145,7 +147,8 @@ def _gemm(node: Node, scope: Scope) -> Step:
         return result
 
     output = Term(value=node.output, letters="MN", layout=y)
-    return sum_of_products(node, output, operands, "gemm", extra=extra, finish=finish)
+    accumulate = scope.type_of(node.output).dtype
+    return sum_of_products(node, output, operands, "gemm", extras=extras, accumulate=accumulate, finish=finish)
 
 
 def _einsum(node: Node, scope: Scope) -> Step:
@@ -172,7 +175,7 @@ def _einsum(node: Node, scope: Scope) -> Step:
         Term(value=name, letters=own, layout=layout(scope, name))
         for name, own in zip(node.inputs, letters, strict=True)
     ]
-    return sum_of_products(node, output, operands, "einsum")
+    return sum_of_products(node, output, operands, "einsum", accumulate=scope.type_of(node.output).dtype)
 
 
 RULES: Rules = {
