@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from compiler.importer.functions import has_body
 from compiler.importer.read_graph import read_graph
 from compiler.ir.graph import IrGraph
+from compiler.wasm.canonical_nan import canonical_nan_step
 from compiler.wasm.emit import running, write_module
 from compiler.wasm.lower import lower_graph
 from compiler.wasm.ops.table import TABLE
@@ -71,7 +72,8 @@ def compile_module(model: bytes, options: WasmOptions | None = None) -> WasmModu
 def compile_graph(graph: IrGraph, options: WasmOptions, *, source: str) -> WasmModule:
     """Compile a graph that ``read_graph`` gave; ``source`` is the digest of the model it came from."""
     ready = run_passes(graph, options)
-    steps = lower_graph(ready, options)
+    last = canonical_nan_step(ready)
+    steps = [*lower_graph(ready, options), *([last] if last is not None else [])]
     plan = make_plan(steps, ready.types, ready.constants, ready.inputs, ready.outputs)
     wat = write_module(steps, plan, ready.types).wat()
     info = _info(ready, steps, plan, options, source)

@@ -219,5 +219,4 @@ _OURS: Mapping[str, Callable[[Node, list[Array | None], IrGraph], list[Array]]] 
     "skerry.qmul": _qbinary,
     "skerry.qpool": _qpool,
     "skerry.qtable": _qtable,
-    "skerry.canonical_nan": lambda _node, read, _graph: [np.asarray(read[0])],
 }
