@@ -12,8 +12,9 @@ from compiler.wasm.kernels.f32.conv_direct import ConvShape, conv_function
 from compiler.wasm.kernels.f32.depthwise import MAX_TAPS, DepthwiseShape, depthwise_function, pack_depthwise
 from compiler.wasm.kernels.f32.epilogue import COVERED, Epilogue
 from compiler.wasm.kernels.f32.packing import LANES, Panels, pack_bias, pack_matrix
-from compiler.wasm.kernels.f32.tiles import depthwise_tile, gemm_tile
+from compiler.wasm.kernels.f32.tiles import depthwise_tile, gemm_tile, winograd_pays
 from compiler.wasm.kernels.f32.window import Axis
+from compiler.wasm.kernels.f32.winograd import MAX_BLOCK, WinogradShape, pack_winograd, winograd_function
 from compiler.wasm.ops.kernel_step import kernel_step
 from compiler.wasm.ops.matmul import gemm_step
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
@@ -44,7 +45,10 @@ def conv2d(node: Node, scope: Scope) -> Step:
         return _depthwise(
             node, DepthwiseShape(images, y, x, channels, depthwise_tile(spec.strides), epilogue), weights, bias
         )
-    tile = gemm_tile(out_width, weights[0].size, filters // spec.groups)
+    if scope.options.winograd and _has_winograd(spec, channels, filters, (out_height, out_width)):
+        tile = gemm_tile(MAX_BLOCK, channels, filters, channels)
+        return _winograd(node, WinogradShape(images, y, x, channels, filters, tile, epilogue), weights, bias)
+    tile = gemm_tile(out_width, weights[0].size, filters // spec.groups, weights.shape[1])
     groups = spec.groups
     return _direct(
         node, ConvShape(images, y, x, channels // groups, filters // groups, groups, tile, epilogue), weights, bias
@@ -63,10 +67,32 @@ def _depthwise(node: Node, shape: DepthwiseShape, weights: NDArray[Any], bias: N
     )
 
 
+def _has_winograd(spec: Conv2d, channels: int, filters: int, out: tuple[int, int]) -> bool:
+    plain = spec.kernel == (3, 3) and spec.strides == spec.dilations == (1, 1) and spec.groups == 1
+    return plain and winograd_pays(channels, filters, out)
+
+
+def _winograd(node: Node, shape: WinogradShape, weights: NDArray[Any], bias: NDArray[Any] | None) -> Step:
+    return kernel_step(
+        node,
+        op="winograd_f32",
+        key=shape.key,
+        build=lambda module, name: winograd_function(module, name, shape),
+        constants={
+            "w": pack_winograd(weights, shape),
+            "zeros": pack_bias(None, shape.panels),
+            "bias": pack_bias(bias, shape.panels),
+        },
+        flops=2 * shape.images * shape.y.out * shape.x.out * weights.size,
+        residual=node.input(3),
+        scratch=shape.scratch,
+    )
+
+
 def _direct(node: Node, shape: ConvShape, weights: NDArray[Any], bias: NDArray[Any] | None) -> Step:
     filters = weights.reshape(shape.groups, shape.filters, *weights.shape[1:]).transpose(0, 3, 4, 2, 1)
     biases = [None] * shape.groups if bias is None else bias.reshape(shape.groups, shape.filters)
-    packed = [pack_matrix(group.reshape(-1, shape.filters), shape.panels) for group in filters]
+    packed = [pack_matrix(group.reshape(-1, shape.filters), shape.panels, dot=shape.tile.dot) for group in filters]
     return kernel_step(
         node,
         op="conv2d_f32",

@@ -14,7 +14,7 @@ from wasm_emit.function import Function
 from wasm_emit.module import Module
 
 Build = Callable[[Module, str], Function]
-"""Writes the kernel's function under that name. Its parameters are addresses: input, constants, residual, output."""
+"""Writes the kernel's function under that name. Its parameters are addresses: input, constants, residual, scratch, output."""
 
 
 def kernel_step(
@@ -26,6 +26,7 @@ def kernel_step(
     constants: Mapping[str, NDArray[Any]],
     flops: int,
     residual: str = "",
+    scratch: Mapping[str, int] | None = None,
 ) -> Step:
     """Read the first input, the constants in order and the residual if there is one; write the first output.
 
@@ -37,6 +38,7 @@ def kernel_step(
     def emit(e: StepEmitter) -> None:
         function = e.shared(f"{op}:{key}", lambda module: build(module, name))
         addresses = [e.at(reads[0]), *(e.constant(part) for part in constants), *(e.at(read) for read in reads[1:])]
+        addresses += [e.scratch(part) for part in scratch or {}]
         e.fn.do(e.fn.call(function, *addresses, e.at(node.output)))
 
     return Step(
@@ -46,6 +48,7 @@ def kernel_step(
         writes=(node.output,),
         emit=emit,
         constants=constants,
+        scratch=scratch or {},
         shares=((residual, node.output),) if residual and residual != reads[0] else (),
         flops=flops,
     )

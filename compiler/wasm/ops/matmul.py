@@ -48,7 +48,7 @@ def gemm_step(
         columns=columns,
         a_stride=depth,
         c_stride=columns,
-        tile=gemm_tile(item_rows, depth, columns),
+        tile=gemm_tile(item_rows, depth, columns, depth),
         epilogue=epilogue,
     )
     return kernel_step(
@@ -56,7 +56,7 @@ def gemm_step(
         op="gemm_f32",
         key=shape.key,
         build=lambda module, name: gemm_function(module, name, shape),
-        constants={"w": pack_matrix(weights, shape.panels), "bias": pack_bias(bias, shape.panels)},
+        constants={"w": pack_matrix(weights, shape.panels, dot=shape.tile.dot), "bias": pack_bias(bias, shape.panels)},
         flops=2 * rows * depth * columns,
         residual=node.input(3),
     )

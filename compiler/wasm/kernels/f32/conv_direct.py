@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compiler.wasm.kernels.f32.epilogue import Epilogue
-from compiler.wasm.kernels.f32.gemm import repeated
-from compiler.wasm.kernels.f32.micro import Sums
+from compiler.wasm.kernels.f32.loops import repeated
+from compiler.wasm.kernels.f32.micro import Sums, make_sums
 from compiler.wasm.kernels.f32.packing import F32_BYTES, Panels
 from compiler.wasm.kernels.f32.tiles import Tile
 from compiler.wasm.kernels.f32.window import Axis, Segment
@@ -144,7 +144,7 @@ def _row_function(
 def _tile(
     fn: Function, shape: ConvShape, at: _At, taps: Local | None, segment: Segment, height: int, width: int, valid: int
 ) -> None:
-    sums = Sums(fn, height, width)
+    sums = make_sums(fn, shape.tile, height, width)
     sums.start(at.bias)
     if taps is not None and segment.taps:
         x = fn.new(at.x, "tap_x")
@@ -157,7 +157,7 @@ def _tile(
             fn.advance(w, tap_row)
             fn.advance(left, -1)
             fn.br(again, left)
-    sums.finish(shape.epilogue, at.out, at.residual, shape.out_pixel_bytes, valid)
+    sums.finish(shape.epilogue, at.bias, at.out, at.residual, shape.out_pixel_bytes, valid)
 
 
 def _tap_row(fn: Function, shape: ConvShape, sums: Sums, a: Local, b: Local, taps: int) -> None:

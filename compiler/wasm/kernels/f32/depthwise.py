@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.wasm.kernels.f32.epilogue import Epilogue, store_lanes
-from compiler.wasm.kernels.f32.gemm import repeated
+from compiler.wasm.kernels.f32.loops import repeated
 from compiler.wasm.kernels.f32.packing import F32_BYTES, LANES
 from compiler.wasm.kernels.f32.window import Axis
 from wasm_emit.function import Function, Local

@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from compiler.wasm.kernels.f32.epilogue import Epilogue
-from compiler.wasm.kernels.f32.micro import Sums
+from compiler.wasm.kernels.f32.loops import repeated
+from compiler.wasm.kernels.f32.micro import make_sums
 from compiler.wasm.kernels.f32.packing import F32_BYTES, Panels
 from compiler.wasm.kernels.f32.tiles import Tile
 from wasm_emit.function import Function, Local
@@ -37,7 +38,7 @@ class GemmShape:
     @property
     def key(self) -> str:
         """Equal for products that one function serves."""
-        sizes = (self.rows, self.depth, self.columns, self.a_stride, self.c_stride, self.tile.rows, self.tile.width)
+        sizes = (self.rows, self.depth, self.columns, self.a_stride, self.c_stride, self.tile)
         return f"gemm_f32:{sizes}:{self.epilogue.key}"
 
     @property
@@ -93,10 +94,10 @@ def _rows_outside(fn: Function, shape: GemmShape, at: _Pointers) -> None:
 
 
 def _tile(fn: Function, shape: GemmShape, at: _Pointers, height: int, width: int, valid: int) -> None:
-    sums = Sums(fn, height, width)
+    sums = make_sums(fn, shape.tile, height, width)
     sums.start(at.bias)
     sums.run(fn.new(at.a, "ak"), fn.new(at.b, "bk"), shape.a_stride * F32_BYTES, shape.depth)
-    sums.finish(shape.epilogue, at.c, at.residual, shape.c_stride * F32_BYTES, valid)
+    sums.finish(shape.epilogue, at.bias, at.c, at.residual, shape.c_stride * F32_BYTES, valid)
 
 
 def _panel_kinds(panels: Panels) -> Iterator[tuple[int, int, int]]:
@@ -134,17 +135,6 @@ def _row_loop(fn: Function, shape: GemmShape, at: _Pointers, height: int, turns:
         for pointer in (at.residual, at.c):
             if pointer is not None:
                 fn.advance(pointer, height * shape.c_stride * F32_BYTES)
-
-
-@contextmanager
-def repeated(fn: Function, pointer: Local, turns: int, step: int, *, name: str) -> Iterator[None]:
-    """``turns`` rounds that advance ``pointer`` by ``step`` bytes; a single round is no loop."""
-    if turns > 1:
-        with fn.pointer_loop(pointer, turns, step, name=name):
-            yield
-    else:
-        yield
-        fn.advance(pointer, step)
 
 
 def _copy(fn: Function, pointer: Local | None) -> Local | None:

@@ -45,14 +45,18 @@ class Panels:
         return self.count * self.width + self.tail_width
 
 
-def pack_matrix(matrix: NDArray[np.float32], panels: Panels) -> NDArray[np.float32]:
-    """Lay a matrix [K, N] out in panels; a flat array of ``K * panels.padded`` values."""
+def pack_matrix(matrix: NDArray[np.float32], panels: Panels, *, dot: bool = False) -> NDArray[np.float32]:
+    """Lay a matrix [K, N] out in panels; a flat array of ``K * panels.padded`` values.
+
+    ``dot``: inside a panel, four consecutive values of a column stand together ([K/4][width][4]; K a multiple of four).
+    """
     rows = matrix.shape[0]
     full = panels.count * panels.width
     body = matrix[:, :full].reshape(rows, panels.count, panels.width).transpose(1, 0, 2)
-    tail = np.zeros((rows, panels.tail_width), dtype=np.float32)
-    tail[:, : panels.tail] = matrix[:, full:]
-    return np.concatenate([body.ravel(), tail.ravel()]).astype(np.float32)
+    tail = np.zeros((1, rows, panels.tail_width), dtype=np.float32)
+    tail[0, :, : panels.tail] = matrix[:, full:]
+    parts = [part.reshape(len(part), rows // LANES, LANES, -1).swapaxes(2, 3) if dot else part for part in (body, tail) if part.size]
+    return np.concatenate([part.ravel() for part in parts]).astype(np.float32)
 
 
 def pack_bias(bias: NDArray[np.float32] | None, panels: Panels) -> NDArray[np.float32]:

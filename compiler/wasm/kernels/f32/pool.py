@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compiler.wasm.kernels.f32.epilogue import store_lanes
-from compiler.wasm.kernels.f32.gemm import repeated
+from compiler.wasm.kernels.f32.loops import repeated
 from compiler.wasm.kernels.f32.packing import F32_BYTES, LANES
 from compiler.wasm.kernels.f32.window import Axis, Segment
 from compiler.wasm.specs import PoolKind

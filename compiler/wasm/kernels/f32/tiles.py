@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-GEMV_WIDTH = 32
-"""Columns of a panel where an item has one row: eight sums hide an addition's latency."""
+GEMV_WIDTH = 28
+"""Columns of a panel where an item has one row: seven sums hide an addition's latency, and with seven vectors of weights
+they still fit into sixteen registers.
+"""
+
+
+DOT_DEPTH = 64
+"""From this many products on, ``DotSums`` is faster."""
+
+
+WINOGRAD_CHANNELS = 8
+"""Fewest channels and filters for Winograd."""
+
+WINOGRAD_WASTE = 2.0
+"""Most outputs computed for each one wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,16 +27,29 @@ class Tile:
 
     rows: int
     width: int
+    dot: bool = False
 
 
-def gemm_tile(rows: int, depth: int, columns: int) -> Tile:
-    """The tile for an output of ``rows`` x ``columns`` for each item, over ``depth`` products."""
-    del depth
+def gemm_tile(rows: int, depth: int, columns: int, run: int) -> Tile:
+    """The tile for an output of ``rows`` x ``columns`` for each item, over ``depth`` products.
+
+    ``run`` is how many of them lie next to each other in an input row.
+    """
     if rows == 1:
-        return Tile(4, min(GEMV_WIDTH, -(-columns // 4) * 4))
-    return Tile(4, 8 if columns > 4 else 4)  # noqa: PLR2004 - one vector
+        return Tile(1, min(GEMV_WIDTH, -(-columns // 4) * 4))
+    if run % 4 == 0 and depth >= DOT_DEPTH:
+        return Tile(2, 4, dot=True)
+    return Tile(2, 16) if columns > 8 else Tile(4, 8 if columns > 4 else 4)  # noqa: PLR2004 - one and two vectors
 
 
 def depthwise_tile(strides: tuple[int, int]) -> tuple[int, int]:
     """Output rows and columns at a time."""
     return (2, 2) if strides == (1, 1) else (1, 4)
+
+
+def winograd_pays(channels: int, filters: int, out: tuple[int, int]) -> bool:
+    """Whether a 3x3 convolution of stride 1 is faster by tiles of 4x4 outputs: transforms cost what few channels save."""
+    if channels % 4 or filters % 4 or min(channels, filters) < WINOGRAD_CHANNELS:
+        return False
+    covered = [-(-size // 4) * 4 for size in out]
+    return covered[0] * covered[1] <= WINOGRAD_WASTE * out[0] * out[1]
