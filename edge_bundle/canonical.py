@@ -41,8 +41,8 @@ def dumps(value: object) -> bytes:
         raise _unencodable("JSON types", str(error)) from None
 
 
-def decode(data: bytes, type_: type[T], *, what: str, max_bytes: int = MAX_JSON_BYTES) -> T:
-    """Parse JSON strictly into ``type_``; ``what`` names the document in errors.
+def decode(data: bytes, type_: type[T] | msgspec.json.Decoder[T], *, what: str, max_bytes: int = MAX_JSON_BYTES) -> T:
+    """Parse JSON strictly into ``type_``, or with a decoder made before; ``what`` names the document in errors.
 
     Refused beyond what msgspec refuses (wrong types, unknown fields): repeated keys, NaN, infinities, and integers
     beyond ``2**53 - 1`` unless they are how a double is written. Raises ``FormatError``, or ``LimitExceededError`` for
@@ -55,6 +55,8 @@ def decode(data: bytes, type_: type[T], *, what: str, max_bytes: int = MAX_JSON_
         raise LimitExceededError(what=what, limit=MAX_JSON_DEPTH, got=depth, unit="levels of nesting")
     try:
         json.loads(data, object_pairs_hook=_unique_keys, parse_int=_safe_integer, parse_constant=_no_constant)
+        if isinstance(type_, msgspec.json.Decoder):
+            return type_.decode(data)
         return msgspec.json.decode(data, type=type_)
     except (ValueError, msgspec.DecodeError) as error:  # ValidationError is a DecodeError
         raise FormatError(what=what, expected="valid strict JSON", got=f"an error: {error}") from None

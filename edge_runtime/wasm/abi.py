@@ -116,3 +116,7 @@ class ModuleInfo(_Entry, frozen=True, kw_only=True):
     weights: Weights
     memory: MemoryMap
     steps: Annotated[tuple[StepInfo, ...], msgspec.Meta(max_length=MAX_STEPS)]
+
+
+INFO_DECODER = msgspec.json.Decoder(ModuleInfo)
+"""Made at import, since making it takes as long as opening a small model."""

@@ -21,6 +21,7 @@ from edge_bundle.digest import check_digest
 from edge_bundle.errors import FormatError, LimitExceededError
 from edge_runtime.wasm.abi import (
     ABI_VERSION,
+    INFO_DECODER,
     PAGE_BYTES,
     SEAL_SECTION,
     SECTION,
@@ -100,7 +101,7 @@ def _description(data: bytes, structure: Structure) -> tuple[ModuleInfo, bytes, 
         if section.name == SECTION:
             if info is not None:
                 raise FormatError(what="module", expected=f"one section {SECTION!r}", got="two")
-            info = canonical.decode(data[section.body : section.end], ModuleInfo, what=f"section {SECTION!r}")
+            info = canonical.decode(data[section.body : section.end], INFO_DECODER, what=f"section {SECTION!r}")
         elif section.name == SEAL_SECTION:
             seal, sealed, end = data[section.body : section.end], section.start, section.end
     if info is None:

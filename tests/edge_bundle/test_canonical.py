@@ -158,3 +158,11 @@ def test_dumps_refuses_to_write_deeper_than_decode_reads() -> None:
         value = [value]
     with pytest.raises(LimitExceededError, match="levels of nesting"):
         dumps(value)
+
+
+def test_a_decoder_made_before_is_as_strict() -> None:
+    decoder = msgspec.json.Decoder(Point)
+    assert decode(b'{"lat":1.5}', decoder, what="point") == Point(lat=1.5)
+    for data in (b'{"lat":1,"lat":2}', b'{"lat":NaN}', b'{"lat":"1"}', b'{"lat":1,"alt":2}'):
+        with pytest.raises(FormatError, match="point: expected valid strict JSON"):
+            decode(data, decoder, what="point")
