@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from compiler.ir.check import check_graph
 from compiler.ir.graph import IrGraph
+from compiler.wasm.check_operators import check_operators
 from compiler.wasm.options import WasmOptions
 from compiler.wasm.passes import (
     affine,
@@ -51,7 +52,9 @@ def run_passes(graph: IrGraph, options: WasmOptions) -> IrGraph:
 
     """
     check_graph(graph, stage="import")
+    check_operators(graph, stage="import")
     for name, step in PASSES:
         graph = step(graph, options)
         check_graph(graph, stage=name)
+        check_operators(graph, stage=name)
     return graph
