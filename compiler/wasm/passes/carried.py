@@ -50,15 +50,17 @@ _PLAIN_SOFTMAX_OPSET = 13
 def elementwise(draft: Draft, layouts: Layouts, node: Node) -> Carried | None:
     """(a) Every operand of more than one element is put in the same layout."""
     rank = draft.types[node.output].rank
-    inputs = []
-    for name in node.inputs:
-        if name and draft.types[name].size > 1:
-            if draft.types[name].rank < rank:
-                layouts.first(name)
-            inputs.append(layouts.last(widened(draft, name, rank)))
-        else:
-            inputs.append(name)
-    return Carried(tuple(inputs), dict(node.attrs))
+    return Carried(tuple(_operand(draft, layouts, name, rank) for name in node.inputs), dict(node.attrs))
+
+
+def _operand(draft: Draft, layouts: Layouts, name: str, rank: int) -> str:
+    if not name:
+        return name
+    kind = draft.types[name]
+    if kind.rank == rank and (kind.size > 1 or layouts.has_last(name)):
+        return layouts.last(name)
+    layouts.first(name)
+    return layouts.last(widened(draft, name, rank)) if kind.size > 1 else name
 
 
 def per_axis(draft: Draft, layouts: Layouts, node: Node) -> Carried | None:
