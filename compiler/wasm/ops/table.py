@@ -15,6 +15,7 @@ from compiler.wasm.ops import (
     matmul,
     matrices,
     movement,
+    normalise,
     pad,
     pool2d,
     pooling,
@@ -23,8 +24,10 @@ from compiler.wasm.ops import (
     qlinear,
     quantized,
     reduce,
+    resize,
     running,
     scatter,
+    softmax,
     transposed,
 )
 from compiler.wasm.ops.rule import Rules
@@ -42,6 +45,7 @@ TABLE: Rules = {
     **matmul.RULES,
     **matrices.RULES,
     **movement.RULES,
+    **normalise.RULES,
     **pad.RULES,
     **pool2d.RULES,
     **pooling.RULES,
@@ -50,8 +54,10 @@ TABLE: Rules = {
     **qlinear.RULES,
     **quantized.RULES,
     **reduce.RULES,
+    **resize.RULES,
     **running.RULES,
     **scatter.RULES,
+    **softmax.RULES,
     **transposed.RULES,
 }
 """Operator (as in ``Node.op``) -> its rule."""

@@ -1,0 +1,90 @@
+"""Softmax and log-softmax of float32 along one axis.
+
+The maximum is subtracted first, so nothing overflows; the sum's accuracy is that of float32 in 4 to 16 partial sums.
+A row with NaN or +infinity becomes NaN, as the formula gives it.
+"""
+
+from __future__ import annotations
+
+import math
+
+from compiler.wasm.kernels.loops import loops
+from compiler.wasm.kernels.rows import LANES, VECTOR, add, fold_lanes, fold_row, held, map_row
+from compiler.wasm.lanes import F32X4, Lanes
+from compiler.wasm.math.exponential import exp_of_negative
+from compiler.wasm.math.logarithm import log
+from compiler.wasm.storage import load, store
+from edge_bundle.tensor import DType
+from wasm_emit.function import Function, Local
+from wasm_emit.instructions import v128
+from wasm_emit.types import Expr
+
+_ITEM = 4
+"""Bytes of a float32."""
+
+
+def softmax_rows(fn: Function, rows: int, size: int, source: int, target: int, *, logarithm: bool) -> None:
+    """Along the innermost axis: ``rows`` rows of ``size``."""
+    bases = [(fn.new(base, "base"), [size * _ITEM]) for base in (source, target)]
+    with loops(fn, [rows], bases) as ((come, to), _):
+        row, out = fn.new(come, "row"), fn.new(to, "out")
+        most = fold_row(fn, row, size, -math.inf, lambda lanes, a, b: lanes.pmax(a, b))
+        if logarithm:
+            total = fold_row(fn, row, size, 0.0, add, lambda x: exp_of_negative(fn, F32X4, F32X4.sub(x, most)))
+            less = fn.new(log(fn, F32X4, total), "log")
+            map_row(fn, [out, row], size, lambda x: F32X4.sub(F32X4.sub(x[0], most), less))
+        else:
+            total = _exponentials(fn, row, out, size, most)
+            share = fn.new(F32X4.div(F32X4.const(1.0), total), "share")
+            map_row(fn, [out, out], size, lambda x: F32X4.mul(x[0], share))
+
+
+def _exponentials(fn: Function, row: Local, out: Local, size: int, most: Local) -> Local:
+    """Write e^(x - most), and give the sum in every lane."""
+    total = fn.new(F32X4.const(0.0), "total")
+    come, to = fn.new(row, "at"), fn.new(out, "at")
+    if size // LANES:
+        with fn.pointer_loop(to, size // LANES, VECTOR):
+            power = _power(fn, F32X4, v128.load(come), most)
+            fn.do(v128.store(to, power))
+            fn.set(total, F32X4.add(total, power))
+            fn.advance(come, VECTOR)
+    if size % LANES:
+        power = _power(fn, F32X4, v128.load(come), most)
+        fn.do(v128.store(to, power))
+        fn.set(total, F32X4.add(total, held(fn, power, 0.0, size)))
+    return fold_lanes(fn, [total], add)
+
+
+def softmax_columns(
+    fn: Function, outer: int, size: int, inner: int, source: int, target: int, *, logarithm: bool
+) -> None:
+    """Along an axis of ``size`` with ``inner`` elements behind each of its steps: vectors across those."""
+    whole, rest = divmod(inner, LANES)
+    for lanes, turns, first in ((F32X4, whole, 0), (Lanes(DType.FP32, 1), rest, whole * VECTOR)):
+        if not turns:
+            continue
+        steps = [size * inner * _ITEM, lanes.width * _ITEM]
+        bases = [(fn.new(base + first, "base"), steps) for base in (source, target)]
+        with loops(fn, [outer, turns], bases) as ((come, to), _):
+            _column(fn, lanes, size, inner * _ITEM, come, to, logarithm=logarithm)
+
+
+def _column(fn: Function, lanes: Lanes, size: int, step: int, come: Expr, to: Expr, *, logarithm: bool) -> None:
+    most = fn.new(lanes.const(-math.inf), "most")
+    with loops(fn, [size], [(come, [step])]) as ((at,), _):
+        fn.set(most, lanes.pmax(most, fn.new(load(lanes, at), "x")))
+    total = fn.new(lanes.const(0.0), "total")
+    with loops(fn, [size], [(come, [step]), (to, [step])]) as ((at, out), _):
+        power = _power(fn, lanes, load(lanes, at), most)
+        if not logarithm:
+            fn.do(store(lanes, out, power))
+        fn.set(total, lanes.add(total, power))
+    last = fn.new(log(fn, lanes, total) if logarithm else lanes.div(lanes.const(1.0), total), "last")
+    with loops(fn, [size], [(come, [step]), (to, [step])]) as ((at, out), _):
+        below = lanes.sub(load(lanes, at), most)
+        fn.do(store(lanes, out, lanes.sub(below, last) if logarithm else lanes.mul(load(lanes, out), last)))
+
+
+def _power(fn: Function, lanes: Lanes, value: Expr, most: Local) -> Local:
+    return fn.new(exp_of_negative(fn, lanes, lanes.sub(value, most)), "power")
