@@ -57,19 +57,33 @@ def entry_key(seal: bytes, weights_digest: str, *, relaxed_simd: bool) -> str:
     return hashlib.sha256(facts.encode()).hexdigest()
 
 
+def open_cache(folder: Path | None) -> CompiledCache | None:
+    """The compiled modules in a folder; ``None`` without one, or where a full disk leaves no place for it.
+
+    Raises ``EngineError`` for a folder that others own or may write to.
+    """
+    if folder is None:
+        return None
+    try:
+        return CompiledCache(folder)
+    except OSError as error:
+        logger.warning("compiled modules are not kept: %s: %s", folder, error.strerror or error)
+        return None
+
+
 class CompiledCache:
     """The compiled modules in one folder. Several processes of one user may share it."""
 
     def __init__(self, folder: Path, *, max_bytes: int = MAX_CACHE_BYTES) -> None:
-        """Make the folder if need be. Raises ``EngineError`` for one that others own or may write to."""
+        """Make the folder if need be.
+
+        Raises ``EngineError`` for one that others own or may write to, ``OSError`` where it cannot be made or read.
+        """
         self._folder, self._max_bytes = folder, max_bytes
-        try:
-            folder.mkdir(mode=0o700, exist_ok=True)
-            _check_folder(folder)
-            self._key = self._node_key()
-        except OSError as error:
-            detail = f"folder of compiled modules {folder}: {error.strerror or error}"
-            raise EngineError(runtime="wasm", detail=detail) from error
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+        _check_folder(folder)
+        self._key = self._node_key()
 
     def load(self, engine: wasmtime.Engine, key: str) -> wasmtime.Module | None:
         """The module kept under a key; ``None`` if there is none that this node made."""
@@ -115,14 +129,9 @@ class CompiledCache:
         """The node's key; a new one where there is none, or one that others can read."""
         path = self._folder / KEY_FILE
         for _ in range(2):
-            with (
-                contextlib.suppress(FileNotFoundError, PermissionError),
-                _own_file(path, _OPEN_TO_OTHERS) as descriptor,
-            ):
-                key = os.read(descriptor, KEY_BYTES + 1)
-                if len(key) == KEY_BYTES:
-                    return key
-            path.unlink(missing_ok=True)
+            key = _read_key(path)
+            if key is not None:
+                return key
             with self._temporary(os.urandom(KEY_BYTES)) as made, contextlib.suppress(FileExistsError):
                 os.link(made, path)  # unlike a rename it fails if another process was first
         raise EngineError(runtime="wasm", detail=f"{path}: expected a private key of {KEY_BYTES} bytes, got another")
@@ -178,6 +187,21 @@ def _check_folder(folder: Path) -> None:
             detail=f"{folder}: expected a folder of user {os.geteuid()} that nobody else can write to, got {got}",
             advice=f"chown and chmod go-w {folder}, or name another folder",
         )
+
+
+def _read_key(path: Path) -> bytes | None:
+    """The key in a file; a file that is not ours alone, or is no key, is removed."""
+    try:
+        with _own_file(path, _OPEN_TO_OTHERS) as descriptor:
+            key = os.read(descriptor, KEY_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError:
+        key = b""
+    if len(key) == KEY_BYTES:
+        return key
+    path.unlink(missing_ok=True)
+    return None
 
 
 @contextlib.contextmanager

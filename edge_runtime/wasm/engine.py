@@ -22,7 +22,7 @@ from edge_bundle.tensor import DYNAMIC, Tensor, TensorSpec
 from edge_runtime.checks import ModelTensor, check_inputs, check_model, choose_options, entry_file
 from edge_runtime.engine import EngineSource
 from edge_runtime.wasm.abi import ModuleInfo, TensorPlace
-from edge_runtime.wasm.compiled import CompiledCache
+from edge_runtime.wasm.compiled import open_cache
 from edge_runtime.wasm.module import WasmModule, read_module
 from edge_runtime.wasm.program import Buffer, Program, allowed_features, load_program
 from edge_runtime.wasm.runtime import WASMTIME_VERSION
@@ -94,7 +94,7 @@ class WasmEngine:
         """Read and check every module, then compile them or take them from the node's cache."""
         modules = [self._read(source, name) for name in _module_files(source)]
         _check_batches(source, modules)
-        cache = None if source.cache_dir is None else CompiledCache(source.cache_dir)
+        cache = open_cache(source.cache_dir)
         side_file = source.files.get(WEIGHTS_FILE)
         for module in sorted(modules, key=lambda module: module.info.batch, reverse=True):
             with_weights = side_file if module.weights is None and module.info.weights.bytes else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,23 @@ def test_a_link_is_never_followed(folder: Path, tmp_path: Path) -> None:
     assert elsewhere.exists()
 
 
+def test_a_key_behind_a_link_is_not_used(folder: Path, tmp_path: Path) -> None:
+    filled(folder)
+    known = tmp_path / "known.key"
+    known.write_bytes(bytes(KEY_BYTES))
+    (folder / KEY_FILE).unlink()
+    (folder / KEY_FILE).symlink_to(known)
+    assert not found(folder)
+    assert not (folder / KEY_FILE).is_symlink()
+
+
+def test_one_key_for_all_who_start_at_once(folder: Path) -> None:
+    with ThreadPoolExecutor(8) as executor:
+        caches = list(executor.map(lambda _: CompiledCache(folder), range(8)))
+    assert len({cache._key for cache in caches}) == 1
+    assert [path.name for path in folder.iterdir()] == [KEY_FILE]
+
+
 def test_code_of_another_module_under_this_name(folder: Path) -> None:
     path = filled(folder)
     path.rename(path.with_name(path.name.replace(KEY, KEY[::-1])))
@@ -171,10 +189,8 @@ def test_a_folder_that_is_none(folder: Path, tmp_path: Path) -> None:
         CompiledCache(folder)
     folder.unlink()
     folder.write_text("")
-    with pytest.raises(EngineError, match=r"folder of compiled modules .*: File exists"):
+    with pytest.raises(EngineError, match="expected a folder of user"):
         CompiledCache(folder)
-    with pytest.raises(EngineError, match="No such file or directory"):
-        CompiledCache(tmp_path / "missing" / "compiled")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
@@ -214,6 +230,13 @@ def test_what_a_process_that_died_left_goes_too(folder: Path) -> None:
     cache.store(KEY, module_)
     assert not left.exists()
     assert found(folder)
+
+
+def test_where_no_folder_can_be_made_nothing_is_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with open_engine(source(cache_dir=tmp_path / "missing" / "compiled")) as engine:
+        assert engine.run({"x": rows(1)}) == {"y": expected(rows(1))}
+    assert "compiled modules are not kept" in caplog.text
+    assert "No such file or directory" in caplog.text
 
 
 def test_a_full_disk_costs_a_warning(

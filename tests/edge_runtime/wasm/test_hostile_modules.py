@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import wasmtime
 
 from edge_bundle import canonical
 from edge_bundle.digest import sha256_digest
@@ -15,6 +16,7 @@ from edge_bundle.tensor import DType
 from edge_runtime.factory import open_engine
 from edge_runtime.wasm.abi import SEAL_SECTION, SECTION, Feature, MemoryMap, ModuleInfo, Region, TensorPlace, Weights
 from edge_runtime.wasm.module import MAX_CODE_BYTES, MAX_MEMORY_PAGES, read_module
+from edge_runtime.wasm.runtime import wasmtime_engine
 from edge_runtime.wasm.seal import seal
 from tests.edge_runtime.wasm.modules import WEIGHTS, WEIGHTS_AT, X_AT, assemble, info, module, source, standalone, text
 from wasm_emit.binary import HEADER, append_custom, append_data
@@ -226,6 +228,14 @@ def test_proposals_that_are_off(proposal: str) -> None:
     hostile = edited("(func $step", f"{proposal.format(wide=wide)} (func $step")
     with pytest.raises(EngineError, match=r"tail calls support is not enabled|wide arithmetic support is not enabled"):
         open_engine(source({"b1.wasm": hostile, "weights.bin": WEIGHTS}))
+
+
+def test_compiled_code_is_never_taken_from_outside() -> None:
+    engine = wasmtime_engine(relaxed_simd=False)
+    native = bytes(wasmtime.Module(engine, standalone()).serialize())
+    assert native.startswith(b"\x7fELF")
+    with pytest.raises(EngineError, match="expected header 0061736d01000000, got 7f454c46"):
+        open_engine(source({"b1.wasm": native, "weights.bin": WEIGHTS}))
 
 
 def test_too_much_memory() -> None:
