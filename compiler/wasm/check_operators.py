@@ -92,7 +92,6 @@ def _window_rules(facts: _Facts, spec: Conv2d, x: DType, w: DType, bias: DType) 
     yield from _expect("image", x, image.dtype)
     yield from _typed("weights", weights, w, (out_channels, channels // spec.groups, *spec.kernel))
     yield from _expect("channels over groups", (0, 0), (channels % spec.groups, out_channels % spec.groups))
-    yield from _expect("known weights", True, facts.known[1])
     reach = [spec.dilations[at] * (spec.kernel[at] - 1) + 1 for at in (0, 1)]
     sizes = tuple(
         (size + spec.pads[at] + spec.pads[at + 2] - reach[at]) // spec.strides[at] + 1
@@ -105,7 +104,6 @@ def _window_rules(facts: _Facts, spec: Conv2d, x: DType, w: DType, bias: DType) 
 def _bias(facts: _Facts, dtype: DType, columns: int) -> _Broken:
     if not _left_out(facts, 2):
         yield from _typed("bias", facts.read(2), dtype, (columns,))
-        yield from _expect("known bias", True, facts.known[2])
 
 
 def _gemm(facts: _Facts) -> _Broken:
@@ -122,7 +120,6 @@ def _product(facts: _Facts, a: DType, b: DType, bias: DType) -> _Broken:
         return
     yield from _expect("left", a, left.dtype)
     yield from _typed("right", right, b, (left.shape[1], right.shape[1]))
-    yield from _expect("known right", True, facts.known[1])
     yield from _expect("result", (left.shape[0], right.shape[1]), facts.out.shape)
     yield from _bias(facts, bias, right.shape[1])
 
@@ -146,6 +143,7 @@ def _float_pool(facts: _Facts) -> _Broken:
 
 def _qconv(facts: _Facts) -> _Broken:
     spec = facts.spec
+    yield from _known(facts)
     yield from _window_rules(facts, spec.conv, spec.x.dtype, DType.INT8, DType.INT32)
     yield from _expect("weight scales", (facts.out.shape[-1],), spec.w_scales.shape)
     yield from _limits(spec.y, spec.low, spec.high)
@@ -158,6 +156,12 @@ def _qconv(facts: _Facts) -> _Broken:
         yield from _expect("residual", None, facts.read(3))
 
 
+def _known(facts: _Facts) -> _Broken:
+    """Integer kernels lay weights out at compile time; float ones are dequantized constants until ``weights`` ran."""
+    yield from _expect("known weights", True, facts.known[1])
+    yield from _expect("known bias", True, _left_out(facts, 2) or facts.known[2])
+
+
 def _limits(quant: Quant, low: int, high: int) -> _Broken:
     info = np.iinfo(quant.dtype.numpy_name)
     if not info.min <= low <= high <= info.max:
@@ -168,6 +172,7 @@ def _limits(quant: Quant, low: int, high: int) -> _Broken:
 
 def _qgemm(facts: _Facts) -> _Broken:
     spec = facts.spec
+    yield from _known(facts)
     yield from _product(facts, spec.x.dtype, DType.INT8, DType.INT32)
     yield from _expect("weight scales", facts.out.shape[1:], spec.w_scales.shape)
     yield from _expect("result", DType.FP32 if spec.y is None else spec.y.dtype, facts.out.dtype)
