@@ -25,8 +25,8 @@ INPUTS = 8
 class Plan:
     """How long and how often: ``rounds`` rounds of segments of ``seconds``."""
 
-    rounds: int = 7
-    seconds: float = 0.15
+    rounds: int = 9
+    seconds: float = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)

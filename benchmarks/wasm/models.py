@@ -103,8 +103,16 @@ def _data(name: str, models: Path) -> tuple[Inputs, Inputs]:
 
 @functools.cache
 def _fused(name: str, models: Path) -> Graph:
-    """Import, normalise, fold and fuse, as a compile does."""
-    data = model_file.read_file(find_model(name).path(models))
+    return fused(model_file.read_file(find_model(name).path(models)))
+
+
+@functools.cache
+def _quantized(name: str, models: Path) -> Graph:
+    return quantized(_fused(name, models), _data(name, models)[0])
+
+
+def fused(data: bytes) -> Graph:
+    """A model of batch 1 imported, normalised, folded and fused, as a compile does."""
     shapes = {spec.name: (1, *spec.shape[1:]) for spec in summary.summarise(data, stage="import").inputs}
     bound = onnx_rewrite.canonicalise(onnx_rewrite.bind_dimensions(data, shapes, stage="import"), stage="import")
     found = summary.summarise(onnx_rewrite.normalise(bound, stage=normalise.NAME), stage=normalise.NAME)
@@ -112,10 +120,8 @@ def _fused(name: str, models: Path) -> Graph:
     return rewrite(found, stage=fuse.NAME)
 
 
-@functools.cache
-def _quantized(name: str, models: Path) -> Graph:
-    """QDQ: uint8 activations, int8 weights per output channel."""
-    found, arrays = _fused(name, models), _data(name, models)[0]
+def quantized(float_graph: Graph, arrays: Inputs) -> Graph:
+    """QDQ form: uint8 activations with ranges from the rows of ``arrays``, int8 weights per output channel."""
     samples = len(next(iter(arrays.values())))
     dataset = Dataset(
         digest="",
@@ -125,5 +131,5 @@ def _quantized(name: str, models: Path) -> Graph:
         labels=np.zeros(0, dtype=np.int64),
         slices=(),
     )
-    ranges = calibrate.measure(found, dataset, list(range(samples)), Silent())
-    return quantize.quantize(found, ranges, Scheme(Activations.UINT8))
+    ranges = calibrate.measure(float_graph, dataset, list(range(samples)), Silent())
+    return quantize.quantize(float_graph, ranges, Scheme(Activations.UINT8))
