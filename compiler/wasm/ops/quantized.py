@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from compiler.ir.graph import Node
 from compiler.wasm.kernels.int8.conv import Image
-from compiler.wasm.ops.quantized_layer import Layer, convolution, depthwise, make_layer, product
+from compiler.wasm.kernels.int8.winograd import fits
+from compiler.wasm.ops.quantized_layer import Layer, convolution, depthwise, make_layer, product, winograd
 from compiler.wasm.ops.quantized_values import lower_add, lower_mul, lower_pool, lower_table
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.specs import QConv2d, QGemm
@@ -29,6 +30,8 @@ def lower_conv(node: Node, scope: Scope) -> Step:
         return product(layer, batch * image.height * image.width)
     if image.groups == image.channels == image.columns:
         return depthwise(layer, batch, image)
+    if fits(image, layer.sums):
+        return winograd(layer, batch, image)
     return convolution(layer, batch, image)
 
 

@@ -16,14 +16,16 @@ from numpy.typing import NDArray
 from compiler.ir.graph import Node
 from compiler.wasm.kernels.int8 import binary, conv, packing
 from compiler.wasm.kernels.int8 import depthwise as taps
+from compiler.wasm.kernels.int8 import winograd as tiles
 from compiler.wasm.kernels.int8.add import Addition, find_addition
 from compiler.wasm.kernels.int8.conv import Image
 from compiler.wasm.kernels.int8.requantize import EXACT, Stored, stored_as
+from compiler.wasm.kernels.int8.winograd import Tiling
 from compiler.wasm.ops.rule import Scope, refuse
 from compiler.wasm.specs import QConv2d, QGemm, QResidual, Quant
 from compiler.wasm.step import Step, StepEmitter
 from edge_bundle.tensor import DType
-from wasm_emit.function import Function
+from wasm_emit.function import Function, Local
 from wasm_emit.types import Operand
 
 WIDENED_BYTES = 1 << 15
@@ -169,6 +171,58 @@ def convolution(layer: Layer, batch: int, image: Image) -> Step:
 
     scratch = {"x": image.scratch_bytes}
     return layer.step("qconv2d", emit, np.concatenate(packed), np.concatenate(parameters), scratch)
+
+
+def winograd(layer: Layer, batch: int, image: Image) -> Step:
+    """A 3x3 convolution by exact integer Winograd transforms."""
+    stored, plan = layer.stored, tiles.tiling(image)
+    if stored is None:
+        raise refuse(layer.node, "expected 8-bit results")
+    packed = tiles.pack_kernels(layer.weights)
+
+    def emit(e: StepEmitter) -> None:
+        fn, padder = e.fn, _padder(e, layer, plan.grid)
+        size = image.out_height * image.out_width * image.columns
+        with fn.counted(batch, name="image") as index:
+            out = fn.new(index * size, "out")
+            source = index * (image.height * image.width * image.channels) + e.at(layer.reads[0])
+            fn.do(fn.call(padder, source, e.scratch("x")))
+            _winograd_blocks(e, layer, plan, stored, out)
+            _add_residual(e, layer, out, size)
+
+    def init(e: StepEmitter) -> None:
+        kernel = e.shared("qwinograd/weights", lambda module: tiles.build_weights(module, "qwinograd/weights"))
+        count = packed.size // 9
+        e.fn.do(e.fn.call(kernel, e.constant("w"), e.expanded("w"), count, plan.weight_plane))
+
+    scratch = {"x": plan.grid.scratch_bytes, "lines": plan.lines_bytes}
+    scratch |= {"v": tiles.PLANES * plan.input_plane, "m": tiles.PLANES * plan.sum_plane}
+    return Step(
+        name=layer.node.name, op="qconv2d_winograd", reads=layer.reads, writes=(layer.node.output,), emit=emit,
+        init=init, constants={"w": packed, "p": tiles.pack_parameters(layer.sums, layer.scales)},
+        expanded={"w": tiles.PLANES * plan.weight_plane}, scratch=scratch, flops=layer.flops,
+    )  # fmt: skip
+
+
+def _winograd_blocks(e: StepEmitter, layer: Layer, plan: Tiling, stored: Stored, out: Local) -> None:
+    """All blocks of tiles of one image, whose first output element is ``out``."""
+    fn, key = e.fn, plan.grid.key
+    inputs = e.shared(f"qwinograd/in/{key}", lambda m: tiles.build_inputs(m, f"qwinograd/in/{key}", plan))
+    products = e.shared(f"qwinograd/{key}", lambda m: tiles.build_products(m, f"qwinograd/{key}", plan))
+    last = f"qwinograd/out/{key}/{stored.key}"
+    outputs = e.shared(last, lambda m: tiles.build_outputs(m, last, plan, stored))
+    image = plan.grid
+    with fn.counted(plan.down, step=plan.rows, name="row") as first:
+        with fn.counted(plan.rows, name="line") as line:
+            x = (first + line) * (tiles.TILE * plan.line_bytes) + e.scratch("x")
+            v = line * (2 * plan.across * image.channels) + e.scratch("v")
+            fn.do(fn.call(inputs, x, e.scratch("lines"), v))
+        fn.do(fn.call(products, e.scratch("v"), e.scratch("m"), e.expanded("w")))
+        with fn.counted(plan.rows, name="line") as line:
+            row = fn.new(first + line, "row")
+            y = row * (tiles.TILE * image.out_width * image.columns) + out + e.at(layer.node.output)
+            m = line * (4 * plan.across * plan.columns) + e.scratch("m")
+            fn.do(fn.call(outputs, m, y, e.constant("p"), row))
 
 
 def depthwise(layer: Layer, batch: int, image: Image) -> Step:

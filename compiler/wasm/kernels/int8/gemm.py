@@ -51,10 +51,10 @@ def tile_rows(width: int) -> int:
 
 
 def tile(fn: Function, at: Pointers, rows: int, block: Block, runs: Runs, stored: Stored | None, columns: int) -> None:
-    """Compute and store ``rows`` x ``block``, as float32 if ``stored`` is None; ``columns`` is the output's row length."""
+    """Compute and store ``rows`` x ``block``, as float32 if ``stored`` is None; ``columns`` are those of a whole row."""
     quarters = block.width // LANES
     totals = [[_first(fn, at, q) for q in range(quarters)] for _ in range(rows)]
-    _sum(fn, at, totals, runs)
+    accumulate(fn, at.x, at.weights, totals, runs)
     for row in range(rows):
         _finish(fn, at, totals[row], row * columns, block, stored)
 
@@ -64,9 +64,9 @@ def _first(fn: Function, at: Pointers, quarter: int) -> Local:
     return fn.new(v128.load(at.parameters, offset=16 * quarter), "sum")
 
 
-def _sum(fn: Function, at: Pointers, totals: Sequence[Sequence[Local]], runs: Runs) -> None:
-    """Add up all runs."""
-    x, weights = fn.new(at.x, "xk"), fn.new(at.weights, "wk")
+def accumulate(fn: Function, first: Local, panel: Local, totals: Sequence[Sequence[Local]], runs: Runs) -> None:
+    """Add all runs to ``totals`` (rows of quarters); ``first`` and ``panel`` stay as they are."""
+    x, weights = fn.new(first, "xk"), fn.new(panel, "wk")
     block_bytes = 16 * len(totals[0])
 
     def run() -> int:
