@@ -9,16 +9,23 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.rounds import Sample, run_rounds
 from benchmarks.wasm.case import write_inputs, write_tfjs
 from benchmarks.wasm.engines import EngineName, Measured, NodeEngine, native_engine, wasmtime_engine
 from benchmarks.wasm.jobs import Job
+from benchmarks.wasm.models import Precision
 
 WARM_UP_S = 0.6
 """First segment of every engine: V8 compiles a module again, optimised, once it has seen it run for a while."""
 
 INPUTS = 8
 """Inputs that take turns."""
+
+
+AGREEMENT = {Precision.FP32: 1e-4, Precision.INT8: 0.1}
+"""How far two engines may be apart, as a share of the largest value; engines round int8 ties differently."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,14 +57,37 @@ class Latency:
 
 
 def measure(job: Job, engines: Sequence[EngineName], plan: Plan, advance: Callable[[], None]) -> Latency:
-    """Load the engines, then let them take turns; ``advance`` is called after every segment."""
+    """Load the engines, then let them take turns; ``advance`` is called after every segment.
+
+    Raises ``WrongAnswerError`` where two engines disagree: the time of a wrong answer says nothing.
+    """
     with contextlib.ExitStack() as stack:
         opened = {engine: stack.enter_context(_opened(job, engine)) for engine in job.engines(engines)}
+        check_answers(opened, job.precision)
         taken = run_rounds(
             [_Turns(engine, plan.seconds).segment for engine in opened.values()], rounds=plan.rounds, advance=advance
         )
         versions = {name: engine.version for name, engine in opened.items()}
     return Latency(job=job, versions=versions, samples=dict(zip(opened, taken, strict=True)))
+
+
+class WrongAnswerError(Exception):
+    """Two engines give different answers to the same input."""
+
+
+def check_answers(engines: Mapping[EngineName, Measured], precision: Precision) -> None:
+    """Hold every engine's answer to the first input against that of the last engine.
+
+    Raises ``WrongAnswerError`` if one is farther off than ``AGREEMENT`` of the largest value.
+    """
+    answers = {name: engine.outputs(0) for name, engine in engines.items()}
+    for name, answer in answers.items():
+        reference = answers[list(answers)[-1]]
+        for output, data in answer.items():
+            want = np.frombuffer(reference[output], dtype=np.float32)
+            off = float(np.abs(np.frombuffer(data, dtype=np.float32) - want).max() / np.abs(want).max())
+            if not off <= AGREEMENT[precision]:
+                raise WrongAnswerError(f"{name.value}: output {output!r} is off by {off:.2g} of the largest value")
 
 
 class _Turns:

@@ -16,7 +16,7 @@ from benchmarks.wasm.host_call import host_call_us, idle_module
 from benchmarks.wasm.inputs import Inputs
 from benchmarks.wasm.instance import Instance
 from benchmarks.wasm.jobs import Job
-from benchmarks.wasm.latency import Latency
+from benchmarks.wasm.latency import Latency, WrongAnswerError, check_answers
 from benchmarks.wasm.models import MODELS, SPEED, Model, Precision, find_model
 from benchmarks.wasm.report import comparison_rows, latency_rows
 from benchmarks.wasm.steps import time_steps
@@ -66,6 +66,18 @@ def test_engines_agree_on_the_idle_module(tmp_path: Path) -> None:
             assert 0 < sample.wall_us < 1e6
             assert sample.cpu_us > 0
         assert node.version.startswith("skerry, Node v")
+
+
+def test_disagreement_is_an_error() -> None:
+    def answering(*values: float) -> PythonEngine:
+        return PythonEngine("", lambda _: {"y": np.array(values, dtype="<f4").tobytes()}, lambda _: None, 1)
+
+    native = {EngineName.NATIVE: answering(1, 10)}
+    for off, precision in ((1e-4, Precision.FP32), (0.5, Precision.INT8)):
+        check_answers({EngineName.TFJS: answering(1 + off, 10), **native}, precision)
+        for wrong in (1 + 20 * off, float("nan")):
+            with pytest.raises(WrongAnswerError, match="tfjs: output 'y' is off"):
+                check_answers({EngineName.TFJS: answering(wrong, 10), **native}, precision)
 
 
 def test_a_call_has_a_cost() -> None:
