@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.ir.graph import IrGraph, Node
-from compiler.wasm.kernels.f32.epilogue import COVERED
 from compiler.wasm.options import WasmOptions
 from compiler.wasm.passes.activation import activation_of
 from compiler.wasm.passes.draft import Draft, with_inputs
@@ -48,10 +47,8 @@ def _open(draft: Draft, value: str, *, uses: int = 1) -> Node | None:
 def _activation(draft: Draft, node: Node) -> bool:
     """Rule 3."""
     activation = activation_of(draft, node)
-    if activation is None or activation.kind not in COVERED:
-        return False
-    before = _open(draft, node.input(0))
-    if before is None:
+    before = None if activation is None else _open(draft, node.input(0))
+    if before is None or activation is None:
         return False
     draft.replace(before, _activated(before, activation, node.output))
     return True
@@ -59,7 +56,7 @@ def _activation(draft: Draft, node: Node) -> bool:
 
 def _silu(draft: Draft, node: Node) -> bool:
     """Rule 3: the sigmoid's place is already emitted, and dies with its last reader."""
-    if node.op != "Mul" or ActivationKind.SILU not in COVERED:
+    if node.op != "Mul":
         return False
     for value, gate in (node.inputs, node.inputs[::-1]):
         sigmoid = draft.maker(gate)
