@@ -34,6 +34,8 @@ class EngineSource:
 class Engine(Protocol):
     """A loaded variant. One call at a time: the caller serialises ``run`` and ``close``.
 
+    Where ``concurrent_runs`` (``factory.py``) says more than 1, so many calls of ``run`` may overlap.
+
     The same inputs give the same bytes on the same device, runtime version and thread count.
     """
 

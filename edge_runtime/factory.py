@@ -15,12 +15,13 @@ from edge_runtime.engine import Engine, EngineSource
 
 @dataclass(frozen=True)
 class _EngineEntry:
-    """Where an engine is, and which modules its runtime's extra installs."""
+    """Where an engine is, which modules its runtime's extra installs, and whether its runs may overlap."""
 
     module: str
     name: str
     extra: str
     needs: tuple[str, ...]
+    overlaps: bool = False
 
 
 _ENGINES = {
@@ -41,6 +42,7 @@ _ENGINES = {
         name="WasmEngine",
         extra="wasm",
         needs=("wasmtime",),
+        overlaps=True,
     ),
 }
 
@@ -75,6 +77,12 @@ def open_engine(source: EngineSource) -> Engine:
         ) from error
     opener = cast(Callable[[EngineSource], Engine], getattr(module, entry.name))
     return opener(source)
+
+
+def concurrent_runs(manifest: VariantManifest) -> int:
+    """How many runs of one engine may be under way at once: ``threads`` where each takes one thread, else 1."""
+    entry = _ENGINES.get(manifest.runtime)
+    return manifest.threads if entry is not None and entry.overlaps else 1
 
 
 def source_of(manifest: VariantManifest, files: Mapping[str, bytes], *, cache_dir: Path | None = None) -> EngineSource:

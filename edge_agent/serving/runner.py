@@ -1,4 +1,4 @@
-"""Runs one variant's engine: in the event loop while that is quick, else in a worker thread, one run at a time.
+"""Runs one variant's engine: in the event loop while that is quick, else in worker threads, as many as it allows.
 
 A hop to a thread costs 15-30 us, more than a small model itself; a long run in the loop stalls every other request.
 The measured time per row decides, starting from the proof's latency where there is one.
@@ -15,6 +15,7 @@ from edge_agent.models import Served
 from edge_agent.serving.settings import ServingSettings
 from edge_bundle.errors import EngineTimeoutError, UnavailableError
 from edge_bundle.tensor import Tensor
+from edge_runtime.factory import concurrent_runs
 
 INLINE_LIMIT_US = 2000.0
 """Longest run expected to finish inside the event loop; other requests wait that long at most."""
@@ -30,7 +31,7 @@ class EngineRunner:
         self._served = served
         self._settings = settings
         self._executor = executor
-        self._turn = asyncio.Lock()  # held by a run in a worker; an engine takes one call at a time
+        self._turn = asyncio.Semaphore(concurrent_runs(served.manifest))  # held by a run in a worker
         self._waiting = 0
         self.us_per_row = INLINE_LIMIT_US + 1 if served.proof is None else served.proof.latency.p50_us
         self.runs = 0

@@ -7,11 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edge_bundle.errors import EngineError, RuntimeMissingError
 from edge_bundle.manifest import NumericClass, Precision, VariantManifest
-from edge_runtime.factory import RUNTIMES, open_engine, source_of
+from edge_runtime.factory import RUNTIMES, concurrent_runs, open_engine, source_of
 from tests.edge_runtime import models
 from tests.edge_runtime.models import IMAGE, PROBABILITIES, ROOT, digits_source
 
@@ -144,3 +145,10 @@ def test_a_manifest_becomes_a_source() -> None:
     files = {"model.onnx": b"..."}
     source = source_of(MANIFEST, files)
     assert source == digits_source("onnxruntime", files=files, threads=2, options={"spinning": "on"})
+
+
+@pytest.mark.parametrize(
+    ("runtime", "runs"), [("onnxruntime", 1), ("openvino", 1), ("wasm", 2), ("of-another-release", 1)]
+)
+def test_only_engines_with_a_pool_take_several_runs_at_once(runtime: str, runs: int) -> None:
+    assert concurrent_runs(msgspec.structs.replace(MANIFEST, runtime=runtime)) == runs

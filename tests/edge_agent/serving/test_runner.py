@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import threading
 from collections.abc import Mapping
+
+import msgspec
 
 from edge_agent.serving.settings import ServingSettings
 from edge_bundle.contract import CachePolicy
@@ -54,6 +57,29 @@ def test_a_quick_engine_moves_into_the_loop_under_steady_load_too() -> None:
     threads = asyncio.run(go())
     assert len(threads) == 160
     assert threads.count(False) < 20  # the first run, and what a busy machine makes look slow
+
+
+class MeetingEngine(ScaleEngine):
+    """Each run waits for another one: they only end when two are under way."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meeting = threading.Barrier(2)
+
+    def run(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        self.meeting.wait(30)
+        return super().run(inputs)
+
+
+def test_runs_of_an_engine_with_a_pool_overlap() -> None:
+    async def go() -> list[int]:
+        model = served(MeetingEngine(), UNCACHED)
+        pooled = msgspec.structs.replace(model.manifest, runtime="wasm", threads=2)
+        async with serving(dataclasses.replace(model, manifest=pooled)) as server:
+            replies = await asyncio.gather(*(server.send(infer_body()) for _ in range(2)))
+        return [reply.status for reply in replies]
+
+    assert asyncio.run(go()) == [200, 200]
 
 
 def test_an_engine_that_hangs_times_out_and_the_server_lives_on() -> None:
