@@ -1,4 +1,4 @@
-"""``Cast`` and ``CastLike``: conversions between every pair of the dtypes that have lanes."""
+"""``Cast``, ``CastLike``: conversions between every pair of the dtypes that have lanes. ``BitCast``: none at all."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from compiler.ir.graph import Node
 from compiler.wasm.convert import convert, converts_in_vectors
 from compiler.wasm.lanes import Lanes
+from compiler.wasm.ops.copies import EVERY_DTYPE, view
 from compiler.wasm.ops.pointwise import BOOL, NUMBERS, pointwise
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.step import Step
@@ -30,6 +31,7 @@ def _cast(node: Node, scope: Scope) -> Step:
 _NOTE = "floats out of an integer's range: the nearest end of 32 or 64 bits, of which narrower dtypes keep the low bits"
 
 RULES: Rules = {
+    "BitCast": Rule(lower=view, dtypes=EVERY_DTYPE, note="dtypes of one size"),
     "Cast": Rule(lower=_cast, dtypes=NUMBERS | BOOL, note=_NOTE),
     "CastLike": Rule(lower=_cast, dtypes=NUMBERS | BOOL, note=_NOTE),
 }
