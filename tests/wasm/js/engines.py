@@ -42,7 +42,7 @@ def in_node(node: str, directory: Path, code: bytes, info: ModuleInfo, rows: Row
     """The answers of a Node process."""
     write_probe(directory, code)
     done = subprocess.run(
-        [node, "probe_node.js"],
+        [node, "probe_node.js", str(len(rows))],
         cwd=directory,
         input=_flat(info, rows),
         capture_output=True,
@@ -73,7 +73,7 @@ def in_workerd(directory: Path, code: bytes, info: ModuleInfo, rows: Rows) -> by
     with Workerd(directory) as worker:
         connection = http.client.HTTPConnection(HOST, worker.port, timeout=NODE_TIMEOUT_S)
         try:
-            connection.request("POST", "/", _flat(info, rows))
+            connection.request("POST", f"/?rows={len(rows)}", _flat(info, rows))
             answer = connection.getresponse()
             body = answer.read()
         finally:

@@ -3,12 +3,20 @@
 
 import { load } from "./skerry_module.js";
 
-const ARRAYS = { FP32: Float32Array, INT64: BigInt64Array, BOOL: Uint8Array };
+const ARRAYS = {
+  FP32: Float32Array,
+  FP64: Float64Array,
+  INT8: Int8Array,
+  UINT8: Uint8Array,
+  INT32: Int32Array,
+  INT64: BigInt64Array,
+  BOOL: Uint8Array,
+};
 
-export async function probe(source, bytes) {
+export async function probe(source, bytes, rows) {
   const model = await load(source);
   const answers = [];
-  for (let at = 0; at < bytes.byteLength;) {
+  for (let row = 0, at = 0; row < rows; row++) {
     const inputs = {};
     for (const { name, dtype, shape } of model.inputs) {
       const kind = ARRAYS[dtype];

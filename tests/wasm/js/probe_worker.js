@@ -1,4 +1,4 @@
-// POST inputs, get answers. workerd gives the compiled module.
+// POST inputs to `/?rows=N`, get answers. workerd gives the compiled module.
 
 import module from "./model.wasm";
 import { probe } from "./probe.js";
@@ -6,7 +6,8 @@ import { probe } from "./probe.js";
 export default {
   async fetch(request) {
     try {
-      return new Response(await probe(module, await request.arrayBuffer()));
+      const rows = Number(new URL(request.url).searchParams.get("rows"));
+      return new Response(await probe(module, await request.arrayBuffer(), rows));
     } catch (error) {
       return new Response(error.stack, { status: 500 });
     }
