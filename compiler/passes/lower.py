@@ -16,7 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from compiler.batches import batch_sizes
+from compiler.batches import Batches, batch_sizes
 from compiler.compilation import Compilation, Lowered
 from compiler.graph import Graph
 from compiler.one_line import one_line
@@ -73,7 +73,7 @@ def check(state: Compilation) -> None:
         ensure(variant.entrypoint in variant.files, stage=NAME, promise="the entrypoint is among the files")
 
 
-def lower(graph: Graph, profile: Profile, batches: tuple[int, ...]) -> Lowered:
+def lower(graph: Graph, profile: Profile, batches: Batches) -> Lowered:
     """The artifact of one graph for one profile; ``batches`` are the sizes that get code of their own.
 
     Raises:
@@ -91,12 +91,12 @@ def lower(graph: Graph, profile: Profile, batches: tuple[int, ...]) -> Lowered:
     return lowering(graph, profile, batches)
 
 
-def to_onnxruntime(graph: Graph, profile: Profile, _batches: tuple[int, ...]) -> Lowered:
+def to_onnxruntime(graph: Graph, profile: Profile, _batches: Batches) -> Lowered:
     """The ONNX model itself, for any batch size."""
     return Lowered(profile=profile, files={"model.onnx": graph.model}, entrypoint="model.onnx", toolchain=versions())
 
 
-def to_wasm(graph: Graph, profile: Profile, batches: tuple[int, ...]) -> Lowered:
+def to_wasm(graph: Graph, profile: Profile, batches: Batches) -> Lowered:
     """WebAssembly modules, one for each batch size, and the weights that they share.
 
     Raises:
@@ -109,7 +109,7 @@ def to_wasm(graph: Graph, profile: Profile, batches: tuple[int, ...]) -> Lowered
         raise RuntimeMissingError(runtime="wasm", extra="wasm")
     relaxed = profile.options.get("relaxed-simd") == "on"
     try:
-        files = variant_files(graph.model, batches, relaxed=relaxed)
+        files = variant_files(graph.model, batches.wanted, batches.offered, relaxed=relaxed)
     except UnsupportedOperatorError as error:
         raise UnsupportedOperatorError(
             operator=error.operator,
@@ -117,10 +117,12 @@ def to_wasm(graph: Graph, profile: Profile, batches: tuple[int, ...]) -> Lowered
             reason=f"{error.reason} (profile {profile.name})",
             advice=error.advice or f"leave profile {profile.name} out; docs/wasm.md lists what is covered",
         ) from error
-    return Lowered(profile=profile, files=files, entrypoint=module_file(min(batches)), toolchain=versions("wasmtime"))
+    return Lowered(
+        profile=profile, files=files, entrypoint=module_file(min(batches.wanted)), toolchain=versions("wasmtime")
+    )
 
 
-def to_openvino(graph: Graph, profile: Profile, _batches: tuple[int, ...]) -> Lowered:
+def to_openvino(graph: Graph, profile: Profile, _batches: Batches) -> Lowered:
     """OpenVINO IR, weights in full precision, for any batch size.
 
     Raises:
@@ -154,7 +156,7 @@ def _name_by_position(model: Any) -> None:
             operation.set_friendly_name(f"made/{operation.get_type_name()}_{position}")
 
 
-LOWERINGS: Mapping[str, Callable[[Graph, Profile, tuple[int, ...]], Lowered]] = {
+LOWERINGS: Mapping[str, Callable[[Graph, Profile, Batches], Lowered]] = {
     "onnxruntime": to_onnxruntime,
     "openvino": to_openvino,
     "wasm": to_wasm,

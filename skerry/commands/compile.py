@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     "batches",
     type=BATCHES,
     default=(),
-    show_default="1 and 8, as the contract allows",
+    show_default="1, and 8 where it pays",
     help="Batch sizes with code of their own, for runtimes with static shapes: 1,8.",
 )
 @click.option("--dim", "dims", type=DIM, multiple=True, help="Bind a symbolic dimension, NAME=SIZE; repeat.")
