@@ -1,4 +1,4 @@
-"""Time many small modules in turn (A B C A B C ...), in wasmtime here or in a Node process; the best turn of each counts."""
+"""Time many small modules in turn (A B C A B C ...), in wasmtime or in a Node process; the best turn of each counts."""
 
 from __future__ import annotations
 

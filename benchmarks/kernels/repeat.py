@@ -1,4 +1,4 @@
-"""A compiled module with one more export, ``repeat: (n: i32) -> ()``, so that a call's own cost drops out of the rate."""
+"""A compiled module with one more export, ``repeat: (n: i32) -> ()``, so that a call costs nothing in the rate."""
 
 from __future__ import annotations
 

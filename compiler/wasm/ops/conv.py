@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from compiler.ir.graph import Node
 from compiler.wasm.kernels.f32.conv_direct import ConvShape, conv_function
 from compiler.wasm.kernels.f32.depthwise import MAX_TAPS, DepthwiseShape, depthwise_function, pack_depthwise
-from compiler.wasm.kernels.f32.epilogue import COVERED, Epilogue
+from compiler.wasm.kernels.f32.epilogue import Epilogue
 from compiler.wasm.kernels.f32.packing import LANES, Panels, pack_bias, pack_matrix
 from compiler.wasm.kernels.f32.tiles import depthwise_tile, gemm_tile, winograd_pays
 from compiler.wasm.kernels.f32.window import Axis
@@ -30,8 +30,8 @@ def conv2d(node: Node, scope: Scope) -> Step:
     bias = scope.constant(node.input(2))
     if weights is None or (node.input(2) and bias is None):
         raise refuse(node, "expected constant weights and bias")
-    if spec.activation.kind not in COVERED:
-        raise refuse(node, f"cannot fuse {spec.activation.kind}")
+    if not scope.type_of(node.input(0)).size * scope.type_of(node.output).size:
+        raise refuse(node, "an empty tensor")
     images, height, width, channels = scope.type_of(node.input(0)).shape
     _, out_height, out_width, filters = scope.type_of(node.output).shape
     y = Axis(height, out_height, spec.kernel[0], spec.strides[0], spec.dilations[0], spec.pads[0])
@@ -63,7 +63,7 @@ def _depthwise(node: Node, shape: DepthwiseShape, weights: NDArray[Any], bias: N
         build=lambda module, name: depthwise_function(module, name, shape),
         constants={"w": pack_depthwise(weights), "bias": pack_bias(bias, Panels(shape.channels, LANES))},
         flops=2 * shape.images * shape.y.out * shape.x.out * weights.size,
-        residual=node.input(3),
+        second=node.input(3),
     )
 
 
@@ -84,7 +84,7 @@ def _winograd(node: Node, shape: WinogradShape, weights: NDArray[Any], bias: NDA
             "bias": pack_bias(bias, shape.panels),
         },
         flops=2 * shape.images * shape.y.out * shape.x.out * weights.size,
-        residual=node.input(3),
+        second=node.input(3),
         scratch=shape.scratch,
     )
 
@@ -100,7 +100,7 @@ def _direct(node: Node, shape: ConvShape, weights: NDArray[Any], bias: NDArray[A
         build=lambda module, name: conv_function(module, name, shape),
         constants={"w": np.concatenate(packed), "bias": np.concatenate([pack_bias(b, shape.panels) for b in biases])},
         flops=2 * shape.images * shape.y.out * shape.x.out * weights.size,
-        residual=node.input(3),
+        second=node.input(3),
     )
 
 

@@ -14,7 +14,7 @@ from wasm_emit.function import Function
 from wasm_emit.module import Module
 
 Build = Callable[[Module, str], Function]
-"""Writes the kernel's function under that name. Its parameters are addresses: input, constants, residual, scratch, output."""
+"""Writes the kernel's function under that name. Its parameters are addresses: input, constants, second input, scratch, output."""
 
 
 def kernel_step(
@@ -25,15 +25,16 @@ def kernel_step(
     build: Build,
     constants: Mapping[str, NDArray[Any]],
     flops: int,
-    residual: str = "",
+    second: str = "",
+    in_place: bool = True,
     scratch: Mapping[str, int] | None = None,
 ) -> Step:
-    """Read the first input, the constants in order and the residual if there is one; write the first output.
+    """Read the first input, the constants in order and the value ``second`` (a residual) if given; write the output.
 
-    ``key`` is equal for equal code. The output may take the residual's place.
+    ``key`` is equal for equal code. ``in_place``: the output may take the place of ``second``.
     """
     name = f"{op}_{hashlib.sha256(key.encode()).hexdigest()[:10]}"
-    reads = (node.input(0), residual) if residual else (node.input(0),)
+    reads = (node.input(0), second) if second else (node.input(0),)
 
     def emit(e: StepEmitter) -> None:
         function = e.shared(f"{op}:{key}", lambda module: build(module, name))
@@ -49,6 +50,6 @@ def kernel_step(
         emit=emit,
         constants=constants,
         scratch=scratch or {},
-        shares=((residual, node.output),) if residual and residual != reads[0] else (),
+        shares=((second, node.output),) if in_place and second and second != reads[0] else (),
         flops=flops,
     )

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from numpy.typing import NDArray
 
 from compiler.ir.graph import Node
-from compiler.wasm.kernels.f32.epilogue import COVERED, Epilogue
+from compiler.wasm.kernels.f32.epilogue import Epilogue
 from compiler.wasm.kernels.f32.gemm import GemmShape, gemm_function
+from compiler.wasm.kernels.f32.matmul import MatmulShape, matmul_function
 from compiler.wasm.kernels.f32.packing import pack_bias, pack_matrix
 from compiler.wasm.kernels.f32.tiles import gemm_tile
+from compiler.wasm.ops import products
 from compiler.wasm.ops.kernel_step import kernel_step
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.specs import Gemm
 from compiler.wasm.step import Step
 from edge_bundle.tensor import DType
+
+MATRIX = 2
+"""Rank of a matrix."""
 
 
 def gemm(node: Node, scope: Scope) -> Step:
@@ -24,8 +30,8 @@ def gemm(node: Node, scope: Scope) -> Step:
     weights, bias = scope.constant(node.input(1)), scope.constant(node.input(2))
     if weights is None or (node.input(2) and bias is None):
         raise refuse(node, "expected constant weights and bias")
-    if spec.activation.kind not in COVERED:
-        raise refuse(node, f"cannot fuse {spec.activation.kind}")
+    if not scope.type_of(node.input(0)).size * weights.size:
+        raise refuse(node, "an empty tensor")
     rows = scope.type_of(node.input(0)).shape[0]
     batch = scope.options.batch
     epilogue = Epilogue(activation=spec.activation, residual=bool(node.input(3)))
@@ -58,9 +64,37 @@ def gemm_step(
         build=lambda module, name: gemm_function(module, name, shape),
         constants={"w": pack_matrix(weights, shape.panels, dot=shape.tile.dot), "bias": pack_bias(bias, shape.panels)},
         flops=2 * rows * depth * columns,
-        residual=node.input(3),
+        second=node.input(3),
     )
 
 
-RULES: Rules = {"skerry.gemm": Rule(lower=gemm, dtypes=frozenset({DType.FP32}))}
+def matmul(node: Node, scope: Scope) -> Step:
+    """``MatMul`` of float32 matrices, batch by batch; other dtypes and broadcasts take the form for any shape."""
+    a, b = (scope.type_of(node.input(index)) for index in (0, 1))
+    if a.dtype is not DType.FP32 or min(a.rank, b.rank) < MATRIX or not a.size * b.size:
+        return products.matmul(node, scope)
+    batches = [math.prod(kind.shape[:-2]) for kind in (a, b)]
+    same = a.shape[:-2] == b.shape[:-2]
+    if not same and 1 not in batches:
+        return products.matmul(node, scope)
+    (rows, depth), columns = a.shape[-2:], b.shape[-1]
+    tile = gemm_tile(rows, depth, columns, 1)
+    shape = MatmulShape(max(batches), rows, depth, columns, batches[0] > 1, batches[1] > 1, tile)
+    return kernel_step(
+        node,
+        op="matmul_f32",
+        key=shape.key,
+        build=lambda module, name: matmul_function(module, name, shape),
+        constants={"zeros": pack_bias(None, shape.panels)},
+        flops=2 * shape.batches * rows * depth * columns,
+        second=node.input(1),
+        in_place=False,
+        scratch=shape.scratch,
+    )
+
+
+RULES: Rules = {
+    "MatMul": Rule(lower=matmul, dtypes=products.NUMBERS),
+    "skerry.gemm": Rule(lower=gemm, dtypes=frozenset({DType.FP32})),
+}
 """The operators of this family."""

@@ -116,7 +116,8 @@ def matmul_letters(left: int, right: int) -> tuple[str, str, str]:
     return a, b, batch + "M" * (left > 1) + "N" * (right > 1)
 
 
-def _matmul(node: Node, scope: Scope) -> Step:
+def matmul(node: Node, scope: Scope) -> Step:
+    """``MatMul`` of any shapes."""
     values = (node.input(0), node.input(1), node.output)
     letters = matmul_letters(scope.type_of(values[0]).rank, scope.type_of(values[1]).rank)
     a, b, y = (
@@ -181,5 +182,4 @@ def _einsum(node: Node, scope: Scope) -> Step:
 RULES: Rules = {
     "Einsum": Rule(lower=_einsum, dtypes=NUMBERS),
     "Gemm": Rule(lower=_gemm, dtypes=NUMBERS),
-    "MatMul": Rule(lower=_matmul, dtypes=NUMBERS),
 }

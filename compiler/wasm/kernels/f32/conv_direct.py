@@ -76,11 +76,11 @@ class _At:
 def conv_function(module: Module, name: str, shape: ConvShape) -> Function:
     """A function (x, w, bias, [residual,] out) of addresses that computes the whole convolution."""
     rows = {
-        width: _row_function(module, f"{name}_row{width}", shape, width, valid)
+        valid: _row_function(module, f"{name}_row{valid}", shape, width, valid)
         for width, valid, _ in _panel_kinds(shape.panels)
     }
     empty = {
-        width: _row_function(module, f"{name}_empty{width}", shape, width, valid, taps=False)
+        valid: _row_function(module, f"{name}_empty{valid}", shape, width, valid, taps=False)
         for width, valid, _ in _panel_kinds(shape.panels)
         if any(segment.taps == 0 for segment in shape.y.segments())
     }
@@ -94,7 +94,7 @@ def conv_function(module: Module, name: str, shape: ConvShape) -> Function:
         with repeated(fn, group.x, shape.groups, shape.channels * F32_BYTES, name="group"):
             for width, valid, turns in _panel_kinds(shape.panels):
                 with repeated(fn, w, turns, shape.depth * width * F32_BYTES, name="panel"):
-                    _rows(fn, shape, group, rows[width], empty.get(width), width)
+                    _rows(fn, shape, group, rows[valid], empty.get(valid), width)
                     fn.advance(bias, width * F32_BYTES)
                     for pointer in group.outputs():
                         fn.advance(pointer, valid * F32_BYTES)

@@ -25,7 +25,10 @@ RESIDENT_BYTES = 24 * 1024
 
 @dataclass(frozen=True, kw_only=True)
 class GemmShape:
-    """``rows`` of ``depth`` values, times a packed matrix of ``columns``. Strides are floats from row to row."""
+    """``rows`` of ``depth`` values, times a matrix of ``columns``. Strides are floats from row to row.
+
+    ``b_stride`` is 0 for a packed matrix.
+    """
 
     rows: int
     depth: int
@@ -34,11 +37,12 @@ class GemmShape:
     c_stride: int
     tile: Tile
     epilogue: Epilogue
+    b_stride: int = 0
 
     @property
     def key(self) -> str:
         """Equal for products that one function serves."""
-        sizes = (self.rows, self.depth, self.columns, self.a_stride, self.c_stride, self.tile)
+        sizes = (self.rows, self.depth, self.columns, self.a_stride, self.c_stride, self.b_stride, self.tile)
         return f"gemm_f32:{sizes}:{self.epilogue.key}"
 
     @property
@@ -96,7 +100,7 @@ def _rows_outside(fn: Function, shape: GemmShape, at: _Pointers) -> None:
 def _tile(fn: Function, shape: GemmShape, at: _Pointers, height: int, width: int, valid: int) -> None:
     sums = make_sums(fn, shape.tile, height, width)
     sums.start(at.bias)
-    sums.run(fn.new(at.a, "ak"), fn.new(at.b, "bk"), shape.a_stride * F32_BYTES, shape.depth)
+    sums.run(fn.new(at.a, "ak"), fn.new(at.b, "bk"), shape.a_stride * F32_BYTES, shape.depth, shape.b_stride * F32_BYTES)
     sums.finish(shape.epilogue, at.bias, at.c, at.residual, shape.c_stride * F32_BYTES, valid)
 
 
@@ -120,7 +124,8 @@ def _row_kinds(shape: GemmShape) -> Iterator[tuple[int, int]]:
 @contextmanager
 def _panel_loop(fn: Function, shape: GemmShape, at: _Pointers, width: int, turns: int) -> Iterator[None]:
     """Moves the panel's pointers behind each panel."""
-    with repeated(fn, at.b, turns, shape.depth * width * F32_BYTES, name="panel"):
+    panel = width if shape.b_stride else shape.depth * width
+    with repeated(fn, at.b, turns, panel * F32_BYTES, name="panel"):
         yield
         for pointer in (at.bias, at.residual, at.c):
             if pointer is not None:

@@ -20,7 +20,7 @@ from compiler.wasm.kernels.f32.packing import F32_BYTES, LANES
 from compiler.wasm.kernels.f32.tiles import Tile
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import f32x4, shuffle, v128, v128_const
-from wasm_emit.types import V128, Expr
+from wasm_emit.types import V128, EmitError, Expr
 
 VECTOR_BYTES = 16
 
@@ -31,8 +31,11 @@ class Sums(Protocol):
     def start(self, bias: Local) -> None:
         """Begin anew."""
 
-    def run(self, a: Local, b: Local, row_bytes: int, depth: int) -> None:
-        """Add ``depth`` products; moves ``a`` and ``b`` behind what was read. Rows are ``row_bytes`` apart."""
+    def run(self, a: Local, b: Local, row_bytes: int, depth: int, b_step: int = 0) -> None:
+        """Add ``depth`` products; moves ``a`` and ``b`` behind what was read.
+
+        Rows of ``a`` are ``row_bytes`` apart; those of ``b`` ``b_step`` bytes, or packed (0).
+        """
 
     def finish(
         self, epilogue: Epilogue, bias: Local, out: Local, residual: Local | None, row_bytes: int, valid: int
@@ -63,7 +66,7 @@ class SplatSums:
             for v in range(self.vectors):
                 self.fn.set(row[v], self.acc[0][v])
 
-    def run(self, a: Local, b: Local, row_bytes: int, depth: int) -> None:
+    def run(self, a: Local, b: Local, row_bytes: int, depth: int, b_step: int = 0) -> None:
         """See ``Sums``."""
         fn = self.fn
         with countdown(fn, depth, name="k"):
@@ -74,7 +77,7 @@ class SplatSums:
                 for v in range(self.vectors):
                     fn.set(row[v], f32x4.add(row[v], f32x4.mul(self._a, self._b[v])))
             fn.advance(a, F32_BYTES)
-            fn.advance(b, self.vectors * VECTOR_BYTES)
+            fn.advance(b, b_step or self.vectors * VECTOR_BYTES)
 
     def finish(
         self, epilogue: Epilogue, bias: Local, out: Local, residual: Local | None, row_bytes: int, valid: int
@@ -107,8 +110,10 @@ class DotSums:
             for total in row:
                 self.fn.set(total, v128_const("f32x4", 0.0))
 
-    def run(self, a: Local, b: Local, row_bytes: int, depth: int) -> None:
+    def run(self, a: Local, b: Local, row_bytes: int, depth: int, b_step: int = 0) -> None:
         """See ``Sums``."""
+        if b_step or depth % LANES:
+            raise EmitError(f"expected packed weights of a depth that is a multiple of four, got {depth}")
         fn = self.fn
         with countdown(fn, depth // LANES, name="k"):
             for r, value in enumerate(self._a):
