@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import statistics
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,15 +44,17 @@ class Latency:
     samples: Mapping[EngineName, tuple[Sample, ...]]
 
     def ms(self, engine: EngineName) -> float:
-        """Median over the rounds of the shortest run."""
-        return statistics.median(sample.wall_us for sample in self.samples[engine]) / 1e3
+        """The shortest run of all rounds."""
+        return min(sample.wall_us for sample in self.samples[engine]) / 1e3
 
     def ratio(self, ours: EngineName, peer: EngineName) -> float | None:
-        """Median over the rounds of our time to the peer's; ``None`` where one of them is missing."""
+        """Our shortest run to the peer's; ``None`` where one of them is missing.
+
+        Not a median over the rounds: a neighbour on the machine lengthens nearly every run of 20 ms, and few of 20 us.
+        """
         if ours not in self.samples or peer not in self.samples:
             return None
-        pairs = zip(self.samples[ours], self.samples[peer], strict=True)
-        return statistics.median(mine.wall_us / other.wall_us for mine, other in pairs)
+        return self.ms(ours) / self.ms(peer)
 
 
 def measure(job: Job, engines: Sequence[EngineName], plan: Plan, advance: Callable[[], None]) -> Latency:
