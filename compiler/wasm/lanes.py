@@ -6,7 +6,7 @@
 dtype               width 1      width 4      width 2
 =================== ============ ============ ============
 FP32                f32          f32x4        -
-FP64                f64          -            f64x2
+FP64                f64          -            -
 INT32, UINT32       i32          i32x4        -
 INT64               i64          -            i64x2
 UINT64              i64          -            -
@@ -34,7 +34,6 @@ from wasm_emit.instructions import (
     f32x4,
     f64,
     f64_const,
-    f64x2,
     i32,
     i32x4,
     i64,
@@ -48,7 +47,7 @@ from wasm_emit.instructions import (
 from wasm_emit.types import EmitError, Expr, ValType, as_i32
 
 _FAMILIES: dict[tuple[str, int], Family] = {
-    ("f32", 1): f32, ("f32", 4): f32x4, ("f64", 1): f64, ("f64", 2): f64x2,
+    ("f32", 1): f32, ("f32", 4): f32x4, ("f64", 1): f64,
     ("i32", 1): i32, ("i32", 4): i32x4, ("i64", 1): i64, ("i64", 2): i64x2,
 }  # fmt: skip
 _KIND = {DType.FP32: "f32", DType.FP64: "f64", DType.INT64: "i64", DType.UINT64: "i64"}

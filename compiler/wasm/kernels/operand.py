@@ -2,46 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from edge_bundle.tensor import DType
-from wasm_emit.function import Function
-from wasm_emit.types import Expr
-
-IndexCode: TypeAlias = Callable[[Function, Sequence[Expr]], Expr]
-"""From the indices of every dimension of the shape (only those in ``Index.uses`` may be looked at) to an i32."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Index:
-    """A part of an address, or a condition, that is computed from the indices of the dimensions ``uses``."""
-
-    uses: frozenset[int]
-    code: IndexCode
 
 
 @dataclass(frozen=True, kw_only=True)
 class Operand:
-    """A tensor as the nest walks through it; ``strides`` and ``offset`` in elements, one stride per dimension."""
+    """A tensor as the nest walks through it: per dimension the *elements* from one index to the next.
+
+    0 where it is broadcast, negative to go backwards; the walk begins ``offset`` elements behind ``address``.
+    """
 
     address: int
     dtype: DType
     strides: tuple[int, ...]
     offset: int = 0
-    index: Index | None = None
-    guard: Index | None = None
-    fill: float = 0.0
 
     @property
-    def uses(self) -> frozenset[int]:
-        """Dimensions whose indices it looks at."""
-        return frozenset().union(*(part.uses for part in (self.index, self.guard) if part is not None))
+    def start(self) -> int:
+        """Address of the first element read or written."""
+        return self.address + self.offset * self.dtype.itemsize
 
-    def bytes_per(self, dim: int) -> int:
-        """Bytes to go on in a dimension."""
-        return self.strides[dim] * self.dtype.itemsize
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """The strides in bytes."""
+        return tuple(stride * self.dtype.itemsize for stride in self.strides)
 
 
 def contiguous(shape: Sequence[int]) -> tuple[int, ...]:

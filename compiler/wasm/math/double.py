@@ -1,4 +1,4 @@
-"""``exp``, ``log``, ``pow`` and remainders in float64: for float64 itself, and for the last bit of float32 functions.
+"""``exp``, ``log``, ``pow`` and remainders of scalars in float64, for the last bit of float32 functions.
 
 Relative error below 2e-15 (``pow``: times the size of y log x), so float32 results are within 1 ulp after rounding.
 """
@@ -32,58 +32,58 @@ _QUOTIENT_BITS = -1 << 26
 """Keeps 27 bits of a quotient, so that its product with a float32 is exact."""
 
 
-def exp64(fn: Function, lanes: Lanes, x: Expr) -> Expr:
+def exp64(fn: Function, x: Expr) -> Expr:
     """e^x."""
-    ints = lanes.integers
-    low = fn.new(lanes.pmax(as_local(fn, x), lanes.const(_LOWEST)), "x")
-    held = fn.new(lanes.pmin(low, lanes.const(_HIGHEST)), "x")
-    shifted = fn.new(lanes.add(lanes.mul(held, lanes.const(1 / math.log(2))), lanes.const(_MAGIC)), "n")
-    whole = fn.new(lanes.sub(shifted, lanes.const(_MAGIC)), "n")
-    high = lanes.sub(held, lanes.mul(whole, lanes.const(_LN2_HIGH)))
-    r = fn.new(lanes.sub(high, lanes.mul(whole, lanes.const(_LN2_LOW))), "r")
-    n = fn.new(ints.sub(lanes.bits(shifted), lanes.bits(lanes.const(_MAGIC))), "k")
+    ints = F64.integers
+    low = fn.new(F64.pmax(as_local(fn, x), F64.const(_LOWEST)), "x")
+    held = fn.new(F64.pmin(low, F64.const(_HIGHEST)), "x")
+    shifted = fn.new(F64.add(F64.mul(held, F64.const(1 / math.log(2))), F64.const(_MAGIC)), "n")
+    whole = fn.new(F64.sub(shifted, F64.const(_MAGIC)), "n")
+    high = F64.sub(held, F64.mul(whole, F64.const(_LN2_HIGH)))
+    r = fn.new(F64.sub(high, F64.mul(whole, F64.const(_LN2_LOW))), "r")
+    n = fn.new(ints.sub(F64.bits(shifted), F64.bits(F64.const(_MAGIC))), "k")
     half = fn.new(ints.shr(n, 1), "k")
-    series = horner(lanes, r, _EXP_SERIES)
-    return lanes.mul(lanes.mul(series, _power(lanes, half)), _power(lanes, ints.sub(n, half)))
+    series = horner(F64, r, _EXP_SERIES)
+    return F64.mul(F64.mul(series, _power(half)), _power(ints.sub(n, half)))
 
 
-def log64(fn: Function, lanes: Lanes, x: Expr) -> Expr:
+def log64(fn: Function, x: Expr) -> Expr:
     """The natural logarithm of x; -infinity for 0, NaN below."""
-    given, ints = as_local(fn, x), lanes.integers
-    low = fn.new(lanes.lt(given, lanes.const(2.0**-1022)), "low")
-    lifted = lanes.select(low, lanes.mul(given, lanes.const(2.0**_LIFT_BITS)), given)
-    bits = fn.new(ints.add(lanes.bits(lifted), ints.const(_ONE_BITS - _SQRT_HALF_BITS)), "bits")
+    given, ints = as_local(fn, x), F64.integers
+    low = fn.new(F64.lt(given, F64.const(2.0**-1022)), "low")
+    lifted = F64.select(low, F64.mul(given, F64.const(2.0**_LIFT_BITS)), given)
+    bits = fn.new(ints.add(F64.bits(lifted), ints.const(_ONE_BITS - _SQRT_HALF_BITS)), "bits")
     # An exponent in the low bits of 1.5 * 2^52 is that number as a float.
-    k = ints.add(ints.sub(ints.shr(bits, _MANTISSA_BITS), ints.const(_BIAS)), lanes.bits(lanes.const(_MAGIC)))
-    k = lanes.sub(lanes.from_bits(k), lanes.const(_MAGIC))
-    power = fn.new(lanes.sub(k, lanes.select(low, lanes.const(_LIFT_BITS), lanes.const(0.0))), "k")
+    k = ints.add(ints.sub(ints.shr(bits, _MANTISSA_BITS), ints.const(_BIAS)), F64.bits(F64.const(_MAGIC)))
+    k = F64.sub(F64.from_bits(k), F64.const(_MAGIC))
+    power = fn.new(F64.sub(k, F64.select(low, F64.const(_LIFT_BITS), F64.const(0.0))), "k")
     mantissa = ints.add(ints.and_(bits, ints.const(_MANTISSA)), ints.const(_SQRT_HALF_BITS))
-    f = fn.new(lanes.sub(lanes.from_bits(mantissa), lanes.const(1.0)), "f")
-    s = fn.new(lanes.div(f, lanes.add(lanes.const(2.0), f)), "s")
-    square = fn.new(lanes.mul(s, s), "square")
-    tail = lanes.add(lanes.mul(s, horner(lanes, square, _LOG_SERIES)), lanes.mul(power, lanes.const(_LN2_LOW)))
-    found = fn.new(lanes.add(tail, lanes.mul(power, lanes.const(_LN2_HIGH))), "log")
-    found = fn.new(lanes.select(lanes.lt(given, lanes.const(math.inf)), found, given), "log")  # infinity and NaN
-    found = fn.new(lanes.select(lanes.eq(given, lanes.const(0.0)), lanes.const(-math.inf), found), "log")
-    return lanes.select(lanes.lt(given, lanes.const(0.0)), lanes.const(math.nan), found)
+    f = fn.new(F64.sub(F64.from_bits(mantissa), F64.const(1.0)), "f")
+    s = fn.new(F64.div(f, F64.add(F64.const(2.0), f)), "s")
+    square = fn.new(F64.mul(s, s), "square")
+    tail = F64.add(F64.mul(s, horner(F64, square, _LOG_SERIES)), F64.mul(power, F64.const(_LN2_LOW)))
+    found = fn.new(F64.add(tail, F64.mul(power, F64.const(_LN2_HIGH))), "log")
+    found = fn.new(F64.select(F64.lt(given, F64.const(math.inf)), found, given), "log")  # infinity and NaN
+    found = fn.new(F64.select(F64.eq(given, F64.const(0.0)), F64.const(-math.inf), found), "log")
+    return F64.select(F64.lt(given, F64.const(0.0)), F64.const(math.nan), found)
 
 
-def pow64(fn: Function, lanes: Lanes, x: Expr, y: Expr) -> Expr:
+def pow64(fn: Function, x: Expr, y: Expr) -> Expr:
     """``x`` to the ``y`` with the special cases of IEEE 754 (section 9.2.1)."""
     base, exponent = as_local(fn, x), as_local(fn, y)
-    zero, one = lanes.const(0.0), lanes.const(1.0)
-    size = fn.new(lanes.abs(base), "size")
-    found = fn.new(exp64(fn, lanes, fn.new(lanes.mul(exponent, log64(fn, lanes, size)), "x")), "power")
-    half = fn.new(lanes.mul(exponent, lanes.const(0.5)), "half")
-    whole = fn.new(lanes.eq(exponent, lanes.round("trunc", exponent)), "whole")
-    odd = lanes.both(whole, lanes.ne(half, lanes.round("trunc", half)))
-    signed = fn.new(lanes.select(odd, lanes.copysign(found, base), found), "power")
-    broken = lanes.both(lanes.lt(base, zero), lanes.invert(whole))
-    broken = lanes.both(broken, lanes.lt(size, lanes.const(math.inf)))
-    signed = fn.new(lanes.select(broken, lanes.const(math.nan), signed), "power")
-    infinite = lanes.eq(lanes.abs(exponent), lanes.const(math.inf))
-    certain = lanes.either(lanes.eq(base, one), lanes.both(lanes.eq(size, one), infinite))
-    return lanes.select(lanes.either(certain, lanes.eq(exponent, zero)), one, signed)
+    zero, one = F64.const(0.0), F64.const(1.0)
+    size = fn.new(F64.abs(base), "size")
+    found = fn.new(exp64(fn, fn.new(F64.mul(exponent, log64(fn, size)), "x")), "power")
+    half = fn.new(F64.mul(exponent, F64.const(0.5)), "half")
+    whole = fn.new(F64.eq(exponent, F64.round("trunc", exponent)), "whole")
+    odd = F64.both(whole, F64.ne(half, F64.round("trunc", half)))
+    signed = fn.new(F64.select(odd, F64.copysign(found, base), found), "power")
+    broken = F64.both(F64.lt(base, zero), F64.invert(whole))
+    broken = F64.both(broken, F64.lt(size, F64.const(math.inf)))
+    signed = fn.new(F64.select(broken, F64.const(math.nan), signed), "power")
+    infinite = F64.eq(F64.abs(exponent), F64.const(math.inf))
+    certain = F64.either(F64.eq(base, one), F64.both(F64.eq(size, one), infinite))
+    return F64.select(F64.either(certain, F64.eq(exponent, zero)), one, signed)
 
 
 def remainder64(fn: Function, a: Expr, b: Expr) -> Expr:
@@ -108,7 +108,7 @@ def remainder64(fn: Function, a: Expr, b: Expr) -> Expr:
     return F64.copysign(left, dividend)
 
 
-def _power(lanes: Lanes, n: Expr) -> Expr:
+def _power(n: Expr) -> Expr:
     """2^n for normal results."""
-    ints = lanes.integers
-    return lanes.from_bits(ints.shl(ints.add(n, ints.const(_BIAS)), _MANTISSA_BITS))
+    ints = F64.integers
+    return F64.from_bits(ints.shl(ints.add(n, ints.const(_BIAS)), _MANTISSA_BITS))

@@ -2,7 +2,7 @@
 
 Arguments of sin, cos and tan are reduced exactly enough over the whole range of float32: below 2^27 by pi/2 in two
 parts, above with the bits of 2/pi that matter (M. Payne and R. Hanek, "Radian Reduction for Trigonometric Functions",
-SIGNUM 1983). Float64 arguments beyond 2^27 lose accuracy as the square of their size. atan after S. L. Moshier, Cephes.
+SIGNUM 1983). atan after S. L. Moshier, Cephes.
 """
 
 from __future__ import annotations
@@ -87,14 +87,14 @@ def acos64(fn: Function, x: Expr) -> Expr:
 def sinh64(fn: Function, x: Expr) -> Expr:
     """The hyperbolic sine."""
     given = as_local(fn, x)
-    power = fn.new(exp64(fn, F64, given), "power")
+    power = fn.new(exp64(fn, given), "power")
     far = f64.mul(F64.const(0.5), f64.sub(power, f64.div(F64.const(1.0), power)))
     return _near(fn, given, (1 / 5040, 1 / 120, 1 / 6, 1.0), far)
 
 
 def cosh64(fn: Function, x: Expr) -> Expr:
     """The hyperbolic cosine."""
-    power = fn.new(exp64(fn, F64, x), "power")
+    power = fn.new(exp64(fn, x), "power")
     return f64.mul(F64.const(0.5), f64.add(power, f64.div(F64.const(1.0), power)))
 
 
@@ -103,7 +103,7 @@ def asinh64(fn: Function, x: Expr) -> Expr:
     given = as_local(fn, x)
     size = fn.new(f64.abs(given), "size")
     root = f64.sqrt(f64.add(f64.mul(size, size), F64.const(1.0)))
-    far = f64.copysign(log64(fn, F64, f64.add(size, root)), given)
+    far = f64.copysign(log64(fn, f64.add(size, root)), given)
     return _near(fn, given, (-15 / 336, 3 / 40, -1 / 6, 1.0), far)
 
 
@@ -112,14 +112,14 @@ def acosh64(fn: Function, x: Expr) -> Expr:
     given = as_local(fn, x)
     one = F64.const(1.0)
     root = f64.mul(f64.sqrt(f64.sub(given, one)), f64.sqrt(f64.add(given, one)))
-    return log64(fn, F64, f64.add(given, root))
+    return log64(fn, f64.add(given, root))
 
 
 def atanh64(fn: Function, x: Expr) -> Expr:
     """The inverse of the hyperbolic tangent; infinite at 1, NaN beyond."""
     given = as_local(fn, x)
     one = F64.const(1.0)
-    far = f64.mul(F64.const(0.5), log64(fn, F64, f64.div(f64.add(one, given), f64.sub(one, given))))
+    far = f64.mul(F64.const(0.5), log64(fn, f64.div(f64.add(one, given), f64.sub(one, given))))
     return _near(fn, given, (1 / 7, 1 / 5, 1 / 3, 1.0), far)
 
 

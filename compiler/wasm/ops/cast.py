@@ -28,10 +28,11 @@ def _cast(node: Node, scope: Scope) -> Step:
     return pointwise(node, scope, body, reads=[node.input(0)], vector=vector)
 
 
+_DTYPES = NUMBERS | BOOL | {DType.FP64}
 _NOTE = "floats out of an integer's range: the nearest end of 32 or 64 bits, of which narrower dtypes keep the low bits"
 
 RULES: Rules = {
     "BitCast": Rule(lower=view, dtypes=EVERY_DTYPE, note="dtypes of one size"),
-    "Cast": Rule(lower=_cast, dtypes=NUMBERS | BOOL, note=_NOTE),
-    "CastLike": Rule(lower=_cast, dtypes=NUMBERS | BOOL, note=_NOTE),
+    "Cast": Rule(lower=_cast, dtypes=_DTYPES, note=_NOTE),
+    "CastLike": Rule(lower=_cast, dtypes=_DTYPES, note=_NOTE),
 }

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from compiler.ir.graph import Node
 from compiler.wasm.lanes import Lanes
-from compiler.wasm.ops.pointwise import BOOL, FLOATS, INTEGERS, NUMBERS, UNSIGNED, pointwise, simple, spread
+from compiler.wasm.ops.pointwise import BOOL, FP32, INTEGERS, NUMBERS, UNSIGNED, pointwise, simple, spread
 from compiler.wasm.ops.rule import Rule, Rules, Scope
 from compiler.wasm.step import Step
 from edge_bundle.tensor import DType
@@ -61,8 +61,8 @@ RULES: Rules = {
     "Equal": _mask(Lanes.eq, _ANY),
     "Greater": _mask(Lanes.gt, NUMBERS),
     "GreaterOrEqual": _mask(Lanes.ge, NUMBERS),
-    "IsInf": Rule(lower=_is_inf, dtypes=FLOATS),
-    "IsNaN": simple(lambda _, lanes, x: lanes.ne(x, x), FLOATS),
+    "IsInf": Rule(lower=_is_inf, dtypes=FP32),
+    "IsNaN": simple(lambda _, lanes, x: lanes.ne(x, x), FP32),
     "Less": _mask(Lanes.lt, NUMBERS),
     "LessOrEqual": _mask(Lanes.le, NUMBERS),
     "Not": simple(lambda _, lanes, x: lanes.invert(x), BOOL),

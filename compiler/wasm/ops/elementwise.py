@@ -10,16 +10,17 @@ from compiler.ir.graph import Node
 from compiler.wasm.lanes import Lanes
 from compiler.wasm.math.double import remainder64
 from compiler.wasm.math.integer import modulo, quotient, remainder
-from compiler.wasm.ops.pointwise import FLOATS, FP32, INTEGERS, NUMBERS, Code, pointwise, simple, spread
+from compiler.wasm.ops.pointwise import FP32, INTEGERS, NUMBERS, Code, pointwise, simple, spread
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.step import Step
+from edge_bundle.tensor import DType
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import f32, f64
 from wasm_emit.types import Expr
 
 
 def _div(node: Node, scope: Scope) -> Step:
-    if scope.type_of(node.output).dtype in FLOATS:
+    if scope.type_of(node.output).dtype is DType.FP32:
         return pointwise(node, scope, spread(lambda _, lanes, a, b: lanes.div(a, b)))
     return pointwise(node, scope, spread(quotient), vector=False, cheap=False)
 
@@ -50,7 +51,7 @@ def _variadic(code: Code, *, mean: bool = False) -> Rule:
 
         return pointwise(node, scope, body)
 
-    return Rule(lower=lower, dtypes=FLOATS if mean else NUMBERS)
+    return Rule(lower=lower, dtypes=FP32 if mean else NUMBERS)
 
 
 def _clip(node: Node, scope: Scope) -> Step:
@@ -93,7 +94,7 @@ def _abs(_fn: Function, lanes: Lanes, x: Local) -> Expr:
 
 
 def _rounding(how: str) -> Rule:
-    return simple(lambda _, lanes, x: lanes.round(how, x), FLOATS)
+    return simple(lambda _, lanes, x: lanes.round(how, x), FP32)
 
 
 _BY_ZERO = "integers: x / 0 is 0, the lowest one by -1 wraps around"
@@ -111,11 +112,11 @@ RULES: Rules = {
     "Mod": Rule(lower=_mod, dtypes=INTEGERS | FP32, note="integers: x mod 0 is 0"),
     "Mul": simple(lambda _, lanes, a, b: lanes.mul(a, b), NUMBERS),
     "Neg": simple(lambda _, lanes, x: lanes.neg(x), NUMBERS),
-    "Reciprocal": simple(lambda _, lanes, x: lanes.div(lanes.const(1), x), FLOATS),
+    "Reciprocal": simple(lambda _, lanes, x: lanes.div(lanes.const(1), x), FP32),
     "Relu": simple(_relu, NUMBERS),
     "Round": _rounding("nearest"),
     "Sign": simple(_sign, NUMBERS),
-    "Sqrt": simple(lambda _, lanes, x: lanes.sqrt(x), FLOATS),
+    "Sqrt": simple(lambda _, lanes, x: lanes.sqrt(x), FP32),
     "Sub": simple(lambda _, lanes, a, b: lanes.sub(a, b), NUMBERS),
     "Sum": _variadic(lambda _, lanes, a, b: lanes.add(a, b)),
 }

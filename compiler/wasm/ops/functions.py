@@ -1,7 +1,7 @@
-"""Elementary functions and activations of floats.
+"""Elementary functions and activations of float32.
 
-Those of ``math/exponential.py``, ``logarithm.py`` and ``sigmoidal.py`` are vectors of float32; the others, and all for
-float64, are scalars in float64.
+Those of ``math/exponential.py``, ``logarithm.py`` and ``sigmoidal.py`` are computed in vectors, the circular and
+hyperbolic ones as scalars in float64.
 """
 
 from __future__ import annotations
@@ -13,14 +13,12 @@ from compiler.ir.graph import Node
 from compiler.wasm.lanes import Lanes
 from compiler.wasm.math import trigonometric
 from compiler.wasm.math.activation import hard_sigmoid, leaky_relu
-from compiler.wasm.math.double import F64, exp64, log64
 from compiler.wasm.math.exponential import exp, expm1
 from compiler.wasm.math.logarithm import log
 from compiler.wasm.math.sigmoidal import erf, sigmoid, softplus, tanh
-from compiler.wasm.ops.pointwise import FLOATS, FP32, Code, pointwise, simple, spread
+from compiler.wasm.ops.pointwise import FP32, Code, pointwise, simple, spread
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.step import Step
-from edge_bundle.tensor import DType
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import f32, f64
 from wasm_emit.types import Expr
@@ -32,30 +30,13 @@ Double = Callable[[Function, Expr], Expr]
 """A function of one scalar float64."""
 
 
-def _through_double(code: Double) -> Code:
-    """A scalar function of either float dtype, computed in float64."""
+def _double(code: Double) -> Rule:
+    """Scalars, computed in float64."""
 
-    def single(fn: Function, lanes: Lanes, x: Local) -> Expr:
-        if lanes.dtype is DType.FP64:
-            return code(fn, x)
+    def single(fn: Function, _: Lanes, x: Local) -> Expr:
         return f32.demote_f64(code(fn, fn.new(f64.promote_f32(x), "wide")))
 
-    return single
-
-
-def _double(code: Double) -> Rule:
-    return simple(_through_double(code), FLOATS, vector=False, cheap=False)
-
-
-def _vector(code: Code, double: Double) -> Rule:
-    """Vectors of float32 by ``code``, scalars of float64 by ``double``."""
-
-    def lower(node: Node, scope: Scope) -> Step:
-        if scope.type_of(node.output).dtype is DType.FP64:
-            return pointwise(node, scope, spread(_through_double(double)), vector=False, cheap=False)
-        return pointwise(node, scope, spread(code), cheap=False)
-
-    return Rule(lower=lower, dtypes=FLOATS)
+    return simple(single, FP32, vector=False, cheap=False)
 
 
 def _with(code: Code, defaults: Mapping[str, float], *, cheap: bool = False) -> Rule:
@@ -146,12 +127,12 @@ RULES: Rules = {
     "Cosh": _double(trigonometric.cosh64),
     "Elu": _with(_elu, {"alpha": 1.0}),
     "Erf": simple(erf, FP32, cheap=False),
-    "Exp": _vector(exp, lambda fn, x: exp64(fn, F64, x)),
+    "Exp": simple(exp, FP32, cheap=False),
     "Gelu": Rule(lower=_gelu, dtypes=FP32),
     "HardSigmoid": _with(hard_sigmoid, {"alpha": 0.2, "beta": 0.5}, cheap=True),
     "HardSwish": simple(_hard_swish, FP32),
     "LeakyRelu": _with(leaky_relu, {"alpha": 0.01}, cheap=True),
-    "Log": _vector(log, lambda fn, x: log64(fn, F64, x)),
+    "Log": simple(log, FP32, cheap=False),
     "Mish": simple(_mish, FP32, cheap=False),
     "PRelu": simple(_prelu, FP32),
     "Selu": _with(_selu, {"alpha": _SELU_ALPHA, "gamma": _SELU_GAMMA}),

@@ -29,7 +29,7 @@ def _pow(node: Node, scope: Scope) -> Step:
     base, exponent = (scope.type_of(node.input(index)) for index in (0, 1))
     out = scope.type_of(node.output)
     product = _PRODUCTS.get(_constant(node, scope))
-    if product is not None and base == out and out.dtype.is_float:
+    if product is not None and base == out and out.dtype is DType.FP32:
         return pointwise(node, scope, spread(product), reads=[node.input(0)])
     wide = DType.INT64 if out.dtype.itemsize == 8 else DType.INT32  # noqa: PLR2004 - bytes
     integers = base.dtype in INTEGERS and exponent.dtype in INTEGERS
@@ -42,7 +42,7 @@ def _pow(node: Node, scope: Scope) -> Step:
             fn.new(convert(lanes.of(dtype), F64, value), "wide")
             for value, dtype in ((x, base.dtype), (y, exponent.dtype))
         ]
-        return convert(F64, lanes, fn.new(pow64(fn, F64, *values), "power"))
+        return convert(F64, lanes, fn.new(pow64(fn, *values), "power"))
 
     return pointwise(node, scope, spread(by_squaring if integers else in_double), vector=False, cheap=False)
 

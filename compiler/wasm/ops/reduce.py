@@ -13,7 +13,7 @@ from compiler.wasm.lanes import Lanes
 from compiler.wasm.math.exponential import exp
 from compiler.wasm.math.logarithm import log
 from compiler.wasm.ops.arguments import known_ints, normal_axes
-from compiler.wasm.ops.pointwise import BOOL, FLOATS, FP32, NUMBERS
+from compiler.wasm.ops.pointwise import BOOL, FP32, NUMBERS
 from compiler.wasm.ops.rule import Rule, Rules, Scope
 from compiler.wasm.step import Step, StepEmitter
 from edge_bundle.tensor import DType
@@ -155,11 +155,11 @@ def _log_above(fn: Function, lanes: Lanes, total: Local, beside: Sequence[Local]
 
 RULES: Rules = {
     "ReduceL1": _rule(lambda kind, count: _sum(kind, count, prepare=_absolute), NUMBERS),
-    "ReduceL2": _rule(lambda kind, count: _sum(kind, count, prepare=_square, finish=_root), FLOATS),
+    "ReduceL2": _rule(lambda kind, count: _sum(kind, count, prepare=_square, finish=_root), FP32),
     "ReduceLogSum": _rule(lambda kind, count: _sum(kind, count, finish=_logarithm), FP32),
     "ReduceLogSumExp": Rule(lower=_log_sum_exp, dtypes=FP32),
     "ReduceMax": _rule(_maximum, NUMBERS | BOOL),
-    "ReduceMean": _rule(_mean, FLOATS),
+    "ReduceMean": _rule(_mean, FP32),
     "ReduceMin": _rule(_minimum, NUMBERS | BOOL),
     "ReduceProd": _rule(_product, NUMBERS),
     "ReduceSum": _rule(_sum, NUMBERS),
