@@ -7,7 +7,7 @@ import pytest
 from compiler.compile import CompileResult, compile_bundle
 from tests.compiler.models import digits_request
 
-PROFILES = ("cpu-fp32", "cpu-int8", "openvino-fp32", "openvino-int8")
+PROFILES = ("cpu-fp32", "cpu-int8", "openvino-fp32", "openvino-int8", "wasm-simd128", "wasm-simd128-int8")
 
 
 @pytest.fixture(scope="session")
