@@ -27,6 +27,11 @@ DTYPES = frozenset({
 })  # fmt: skip
 """Element types that are in scope; float64 is computed as float32."""
 
+ATOL = {"test_dft_inverse": 1e-6, "test_dft_inverse_opset19": 1e-6}
+"""Absolute tolerances instead of the package's 1e-7: where the true value is 0, these cases expect the rounding errors
+of numpy's float32 FFT (1.9e-7, among values up to 54).
+"""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Case:
@@ -78,7 +83,7 @@ def _read(case: Any) -> Case | Skipped:
         fed={name: given[name] for name in given if name not in bound},
         expected=_arrays(graph.output, outputs),
         rtol=case.rtol,
-        atol=case.atol,
+        atol=ATOL.get(case.name, case.atol),
     )
 
 

@@ -65,7 +65,7 @@ def view(node: Node, scope: Scope) -> Step:
     """The output is the first input's bytes under another shape."""
     source = node.input(0)
     if scope.type_of(source).nbytes != scope.type_of(node.output).nbytes:
-        raise refuse(node, f"expected {scope.type_of(source).size} elements, got {scope.type_of(node.output).size}")
+        raise refuse(node, f"expected as many bytes as in {scope.type_of(source)}, got {scope.type_of(node.output)}")
     return Step(name=node.name, op="view", reads=(source,), writes=(node.output,), emit=_no_code, view_of=source)
 
 

@@ -109,6 +109,7 @@ def _space_to_depth(node: Node, scope: Scope) -> Step:
 
 
 _LOWERINGS = {
+    "BitCast": view,
     "Concat": _concat,
     "DepthToSpace": _depth_to_space,
     "Expand": _expand,

@@ -14,6 +14,8 @@ from compiler.ir.graph import Node
 from compiler.wasm.kernels.contract import Combine, Contraction, Factor, Finish, as_it_is, contract, product_sum
 from compiler.wasm.kernels.prepared import Prepared
 from compiler.wasm.lanes import Lanes
+from compiler.wasm.math.exponential import exp
+from compiler.wasm.math.logarithm import log
 from compiler.wasm.ops.argpool import lowest, max_pool_with_indices
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.ops.spatial import Window, ints, window_of
@@ -23,6 +25,9 @@ from wasm_emit.function import Function, Local
 from wasm_emit.types import Expr
 
 FLOATS = frozenset({DType.FP32, DType.FP64})
+SQUARE = 2
+"""The power whose root is an instruction."""
+
 POOLED = FLOATS | {DType.INT8, DType.UINT8, DType.INT32, DType.INT64}
 
 
@@ -141,18 +146,26 @@ def _counts(window: Window, *, with_pads: bool) -> NDArray[Any]:
 
 
 def _lp_pool(node: Node, scope: Scope) -> Step:
+    """The p-th root of the sum of the p-th powers, for whole p; roots beyond the square by logarithm."""
     power = int(node.attrs.get("p", 2))
-    if power not in (1, 2):
-        raise refuse(node, f"expected p of 1 or 2, got {power}")
+    kind = scope.type_of(node.input(0))
+    if power < 1 or (power > SQUARE and kind.dtype is not DType.FP32):
+        raise refuse(node, f"p of {power} for {kind.dtype.value}")
     window = _window(node, scope)
 
     def combine(lanes: Lanes, total: Expr, values: Sequence[Expr]) -> Expr:
-        return lanes.add(total, lanes.abs(values[0]) if power == 1 else lanes.mul(values[0], values[0]))
+        size = values[0] if power % 2 == 0 else lanes.abs(values[0])
+        raised = size
+        for _ in range(power - 1):
+            raised = lanes.mul(raised, size)
+        return lanes.add(total, raised)
 
-    def finish(_fn: Function, lanes: Lanes, total: Local, _extras: Sequence[Local]) -> Expr:
-        return total if power == 1 else lanes.sqrt(total)
+    def finish(fn: Function, lanes: Lanes, total: Local, _extras: Sequence[Local]) -> Expr:
+        if power <= SQUARE:
+            return total if power == 1 else lanes.sqrt(total)
+        return exp(fn, lanes, lanes.div(log(fn, lanes, total), lanes.const(power)))
 
-    x = window.bordered("x", node.input(0), scope.type_of(node.input(0)))
+    x = window.bordered("x", node.input(0), kind)
     return Pooling(node=node, window=window, x=x, start=0.0, combine=combine, finish=finish).step("lp_pool")
 
 
