@@ -19,11 +19,13 @@ from compiler.importer.bodies import Body, read_apart, read_inline
 from compiler.importer.call import Call, NodeReader, keep
 from compiler.importer.expansion import Expansion
 from compiler.ir.graph import ValueType
-from edge_bundle.errors import CompileError
+from edge_bundle.errors import CompileError, UnsupportedOperatorError
 from edge_bundle.tensor import DType
 
 MAX_UNROLLED = 64
 """Turns of a loop that are written out one by one where shapes differ between them."""
+
+_ONE_BRANCH = "make the inputs that its condition depends on constants, so that one branch is left"
 
 _SCAN_WITHOUT_BATCH = 9
 """Since this version Scan has no batch dimension of its own."""
@@ -40,14 +42,27 @@ def read_if(call: Call, reader: NodeReader) -> None:
         for index, value in enumerate(outputs):
             call.give(index, value)
         return
-    bodies = {name: read_apart(call, name, reader, ()) for name in ("then_branch", "else_branch")}
+    bodies = {name: _branch(call, name, reader) for name in ("then_branch", "else_branch")}
     then, other = (_types(call, body.outputs) for body in bodies.values())
     if then != other or len(then) != len(call.outputs):
         raise call.fault(
             f"expected branches that give the same types, got {_listed(then)} and {_listed(other)}",
-            advice="make the inputs that its condition depends on constants, so that one branch is left",
+            advice=_ONE_BRANCH,
         )
     keep(call, dict(enumerate(then)), {name: body.graph(call.version) for name, body in bodies.items()})
+
+
+def _branch(call: Call, name: str, reader: NodeReader) -> Body:
+    """A branch; one that does not fit the sizes given may be one that is never taken."""
+    try:
+        return read_apart(call, name, reader, ())
+    except UnsupportedOperatorError:
+        raise
+    except CompileError as error:
+        raise CompileError(
+            stage=error.stage, node=error.node, operator=error.operator,
+            detail=f"{error.detail} (in {name} of {call.name!r})", advice=_ONE_BRANCH,
+        ) from error  # fmt: skip
 
 
 def read_loop(call: Call, reader: NodeReader) -> None:

@@ -19,6 +19,7 @@ from compiler.importer.call import Scope
 from compiler.importer.model_file import MIN_OPSET, check_opset, guard, parse
 from compiler.importer.reader import Reader
 from compiler.importer.summary import check_self_contained
+from compiler.importer.unused import without_unused_outputs
 from compiler.importer.value_types import DTYPES, words
 from compiler.importer.values import Values
 from compiler.ir.demote import demote_float64
@@ -68,7 +69,7 @@ def read_graph(
         constants=values.constants,
         opset=check_opset(model, stage),
     )
-    return prune(demote_float64(prune(named_outputs(graph, outputs))))
+    return prune(demote_float64(without_unused_outputs(prune(named_outputs(graph, outputs)))))
 
 
 def _current(model: onnx.ModelProto, stage: str) -> onnx.ModelProto:

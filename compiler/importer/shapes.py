@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+import numpy as np
 import onnx
 from onnx import defs, helper, shape_inference
 
@@ -70,12 +71,26 @@ def _max_unpool(call: Call) -> ValueType | None:
     return None if shape is None else ValueType(call.type_of(0).dtype, tuple(int(size) for size in shape))
 
 
+def _stft(call: Call) -> ValueType | None:
+    """ONNX's inference leaves ``onesided`` out in some forms; frames and bins as in Operators.md."""
+    step, length = call.constant(1), call.constant(3)
+    size = length if length is not None else np.array(call.type_of(2).size) if call.input(2) else None
+    if step is None or size is None:
+        return None
+    batch, samples = call.type_of(0).shape[:2]
+    points = int(size.reshape(-1)[0])
+    frames = 1 + (samples - points) // int(step.reshape(-1)[0])
+    bins = points // 2 + 1 if call.attrs.get("onesided", 1) else points
+    return ValueType(call.type_of(0).dtype, (batch, frames, bins, 2))
+
+
 _OWN: Mapping[str, Callable[[Call], ValueType | None]] = {
     "GroupNormalization": _as_input,
     "MaxUnpool": _max_unpool,
     "MeanVarianceNormalization": _as_input,
+    "STFT": _stft,
 }
-"""Operators whose inference ONNX leaves out, at least for some uses."""
+"""Operators whose inference ONNX leaves out or has wrong, at least for some uses."""
 
 
 def _known(call: Call, name: str, proto: onnx.TypeProto | None) -> ValueType:

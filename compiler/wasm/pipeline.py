@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from compiler.ir.check import check_graph
 from compiler.ir.graph import IrGraph
+from compiler.wasm.bodies import transformed_bodies
 from compiler.wasm.check_operators import check_operators
 from compiler.wasm.options import WasmOptions
 from compiler.wasm.passes import (
@@ -14,6 +15,7 @@ from compiler.wasm.passes import (
     fuse,
     integers,
     layout,
+    narrow,
     pads,
     products,
     residuals,
@@ -38,6 +40,7 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     (integers.NAME, integers.run),
     (f"{views.NAME} of integers", views.run),
     (residuals.NAME, residuals.run),
+    (narrow.NAME, narrow.run),
     (weights.NAME, weights.run),
     (fuse.NAME, fuse.run),
 )
@@ -45,7 +48,7 @@ PASSES: tuple[tuple[str, Pass], ...] = (
 
 
 def run_passes(graph: IrGraph, options: WasmOptions) -> IrGraph:
-    """Run every pass.
+    """Run every pass, on bodies first.
 
     Raises:
         CompileError: a pass broke the grammar (a fault of ours), or cannot handle the graph.
@@ -53,6 +56,7 @@ def run_passes(graph: IrGraph, options: WasmOptions) -> IrGraph:
     """
     check_graph(graph, stage="import")
     check_operators(graph, stage="import")
+    graph = transformed_bodies(graph, lambda body: run_passes(body, options))
     for name, step in PASSES:
         graph = step(graph, options)
         check_graph(graph, stage=name)
