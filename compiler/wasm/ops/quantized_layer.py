@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.ir.graph import Node
-from compiler.wasm.kernels.int8 import binary, conv, packing
+from compiler.wasm.kernels.int8 import binary, conv, packing, sliding
 from compiler.wasm.kernels.int8 import depthwise as taps
 from compiler.wasm.kernels.int8 import winograd as tiles
 from compiler.wasm.kernels.int8.add import Addition, find_addition
@@ -230,13 +230,15 @@ def depthwise(layer: Layer, batch: int, image: Image) -> Step:
     stored = layer.stored
     if stored is None:
         raise refuse(layer.node, "expected 8-bit results")
-    packed = taps.pack_taps(layer.weights.reshape(len(layer.weights), -1))
+    slide = sliding.slides(image)
+    packed = (sliding if slide else taps).pack_taps(layer.weights.reshape(len(layer.weights), -1))
+    build = sliding.build_sliding if slide else taps.build_depthwise
     line_bytes = image.width * image.channels
 
     def emit(e: StepEmitter) -> None:
         fn, zero = e.fn, layer.x.zero_point
         key = f"qdepthwise/{image.key}/{zero}/{layer.signed}/{stored.key}"
-        kernel = e.shared(key, lambda m: taps.build_depthwise(m, key, image, zero, layer.signed, stored))
+        kernel = e.shared(key, lambda m: build(m, key, image, zero, signed=layer.signed, stored=stored))
         taps.emit_outside(fn, e.scratch("outside"), line_bytes, zero)
         size = image.out_height * image.out_width * image.columns
         with fn.counted(batch, name="image") as index:
