@@ -5,9 +5,12 @@ from __future__ import annotations
 import heapq
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from typing import Any
 
+import numpy as np
 import onnx
-from onnx import shape_inference, version_converter
+from numpy.typing import NDArray
+from onnx import numpy_helper, shape_inference, version_converter
 
 from compiler.importer.model_file import MIN_OPSET, check_opset, from_proto, graphs, guard, nodes, parse
 from edge_bundle.errors import CompileError
@@ -39,6 +42,16 @@ def bind_dimensions(
         for dim in value.type.tensor_type.shape.dim:
             if symbols.get(dim.dim_param, DYNAMIC) != DYNAMIC:
                 dim.dim_value = symbols[dim.dim_param]
+    return from_proto(model)
+
+
+def fix_outputs(data: bytes, shapes: Mapping[str, tuple[int, ...]], *, stage: str) -> bytes:
+    """Write sizes into open dimensions of the outputs (output name -> shape); ``-1`` leaves one open."""
+    model = parse(data, stage)
+    for value in model.graph.output:
+        for dim, size in zip(value.type.tensor_type.shape.dim, shapes.get(value.name, ()), strict=False):
+            if size != DYNAMIC and not dim.HasField("dim_value"):
+                dim.dim_value = size
     return from_proto(model)
 
 
@@ -79,6 +92,47 @@ def expose_activations(data: bytes, *, stage: str) -> tuple[bytes, tuple[str, ..
     inner = [value for value in inner if value.name in made]
     model.graph.output.extend(inner)
     return from_proto(model), (*names, *(value.name for value in inner))
+
+
+def limit_stored(data: bytes, highest: int, *, stage: str) -> bytes:
+    """A ``Clip`` in front of each per-tensor ``QuantizeLinear`` to ``uint8``, so that none stores more than ``highest``.
+
+    Where stored values are only moved, and keep their scale, they are limited already.
+    """
+    model = parse(data, stage)
+    arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    makers = {name: node for node in model.graph.node for name in node.output}
+    kept = []
+    for node in model.graph.node:
+        scale, zero = (arrays.get(name) for name in (*node.input[1:3], "", "")[:2])
+        if node.op_type == "QuantizeLinear" and scale is not None and zero is not None and _bounded(zero, highest):
+            source = makers.get(node.input[0])
+            if source is None or source.op_type not in _MOVES:
+                bound = np.float32((highest - int(zero)) * np.float32(scale))
+                kept.append(_upper_clip(model.graph, node, bound))
+        kept.append(node)
+    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in kept]
+    del model.graph.node[:]
+    model.graph.node.extend(copies)
+    return from_proto(model)
+
+
+_MOVES = frozenset({
+    "Flatten", "Gather", "MaxPool", "Reshape", "Slice", "Split", "Squeeze", "Transpose", "Unsqueeze",
+})  # fmt: skip
+
+
+def _bounded(zero: NDArray[Any], highest: int) -> bool:
+    return zero.dtype == np.uint8 and zero.size == 1 and int(zero) <= highest
+
+
+def _upper_clip(graph: onnx.GraphProto, node: onnx.NodeProto, bound: np.float32) -> onnx.NodeProto:
+    """Put a ``Clip`` from above in front of the node's first input."""
+    name, limit = f"{node.output[0]}_limited", f"{node.output[0]}_limit"
+    graph.initializer.append(numpy_helper.from_array(np.asarray(bound, dtype=np.float32), limit))
+    clip = onnx.helper.make_node("Clip", [node.input[0], "", limit], [name], name=f"{node.name}_limit")
+    node.input[0] = name
+    return clip
 
 
 def _bind(dim: onnx.TensorShapeProto.Dimension, size: int, symbols: dict[str, int], *, where: str, stage: str) -> None:

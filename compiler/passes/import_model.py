@@ -15,6 +15,7 @@ from dataclasses import replace
 from compiler.compilation import Compilation
 from compiler.graph import Graph
 from compiler.importer import onnx_rewrite, summary
+from compiler.importer.read_graph import read_graph
 from compiler.passes.ensures import ensure
 from compiler.progress import Progress
 from edge_bundle.contract import Contract, TensorRule
@@ -54,8 +55,31 @@ def import_graph(model: bytes, contract: Contract, dims: Mapping[str, int] | Non
     bound = onnx_rewrite.bind_dimensions(found.model, shapes, dims, stage=NAME)
     graph = summary.summarise(onnx_rewrite.canonicalise(bound, stage=NAME), stage=NAME)
     _match("inputs", contract.inputs, graph.inputs, file, bound=True)
+    graph = _with_computed_outputs(graph, contract)
     _match("outputs", contract.outputs, graph.outputs, file, bound=True)
     return graph
+
+
+def _with_computed_outputs(graph: Graph, contract: Contract) -> Graph:
+    """Output dimensions that ONNX's own inference leaves open, but that follow from constants inside the model."""
+    rules = {rule.name: rule.shape for rule in contract.outputs}
+    missing = [spec for spec in graph.outputs if _open(spec.shape) - _open(rules.get(spec.name, spec.shape))]
+    if not missing or any(_open(spec.shape) - {0} for spec in graph.inputs):
+        return graph
+    types = read_graph(graph.model, batch=1, dims={}, bind={}, stage=NAME).types
+    shapes = {
+        spec.name: tuple(
+            DYNAMIC if want == DYNAMIC else size
+            for want, size in zip(rules[spec.name], types[spec.name].shape, strict=True)
+        )
+        for spec in missing
+        if len(rules[spec.name]) == types[spec.name].rank
+    }
+    return summary.summarise(onnx_rewrite.fix_outputs(graph.model, shapes, stage=NAME), stage=NAME)
+
+
+def _open(shape: tuple[int, ...]) -> set[int]:
+    return {index for index, size in enumerate(shape) if size == DYNAMIC}
 
 
 def check(state: Compilation) -> None:
