@@ -95,7 +95,7 @@ def expose_activations(data: bytes, *, stage: str) -> tuple[bytes, tuple[str, ..
 
 
 def limit_stored(data: bytes, highest: int, *, stage: str) -> bytes:
-    """A ``Clip`` in front of each per-tensor ``QuantizeLinear`` to ``uint8``, so that none stores more than ``highest``.
+    """A ``Clip`` before each per-tensor ``QuantizeLinear`` to ``uint8``, so that none stores more than ``highest``.
 
     Where stored values are only moved, and keep their scale, they are limited already.
     """

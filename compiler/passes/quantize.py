@@ -3,7 +3,8 @@
 Requires: a fused graph and the ranges of its activations.
 Ensures:
     1. every scheme asked for has a graph with QuantizeLinear/DequantizeLinear of ai.onnx and the same interface;
-    2. Softmax and other probability heads stay in float.
+    2. Softmax and other probability heads stay in float;
+    3. with a scheme of 7 bits every stored activation is at most 127, whatever the input: a ``Clip`` says so.
 
 Weights are int8 per output channel, symmetric. After B. Jacob et al., "Quantization and Training of Neural Networks for
 Efficient Integer-Arithmetic-Only Inference" (CVPR 2018) and R. Krishnamoorthi, "Quantizing deep convolutional
@@ -44,6 +45,9 @@ OPERATORS = (
     "Transpose", "Unsqueeze",
 )  # fmt: skip
 """Operators that get QDQ pairs. Softmax and Sigmoid are left out: at 1/256 steps, top answers tie."""
+
+_BITS = 8
+"""Bits of a stored activation."""
 
 _TYPES = {Activations.UINT8: quantization.QuantType.QUInt8, Activations.INT8: quantization.QuantType.QInt8}
 
@@ -99,7 +103,7 @@ def quantize(graph: Graph, ranges: Mapping[str, tuple[float, float]], scheme: Sc
                 False,
                 quantization.QuantType.QInt8,
                 _TYPES[scheme.activations],
-                _tensors_data(ranges),
+                _tensors_data(ranges, scheme.bits),
                 [],
                 [],
                 list(OPERATORS),
@@ -113,14 +117,21 @@ def quantize(graph: Graph, ranges: Mapping[str, tuple[float, float]], scheme: Sc
                 advice="compile this model for fp32 profiles only",
             ) from error
     data = model_file.from_proto(quantizer.model.model)
+    if scheme.bits < _BITS:
+        data = onnx_rewrite.limit_stored(data, (1 << scheme.bits) - 1, stage=NAME)
     return summary.summarise(onnx_rewrite.canonicalise(data, stage=NAME), stage=NAME)
 
 
-def _tensors_data(ranges: Mapping[str, tuple[float, float]]) -> Any:
-    data = {
-        name: ranges_format.TensorData(lowest=np.array(low, dtype=np.float32), highest=np.array(high, dtype=np.float32))
-        for name, (low, high) in ranges.items()
-    }
+def _tensors_data(ranges: Mapping[str, tuple[float, float]], bits: int) -> Any:
+    """Ranges as the quantizer takes them: it spreads them over 8 bits, of which ``bits`` shall hold what was seen."""
+    share = ((1 << _BITS) - 1) / ((1 << bits) - 1)
+    data = {}
+    for name, (low, high) in ranges.items():
+        first, last = min(low, 0.0), max(high, 0.0)
+        widest = high if bits == _BITS else first + (last - first) * share
+        data[name] = ranges_format.TensorData(
+            lowest=np.array(low, dtype=np.float32), highest=np.array(widest, dtype=np.float32)
+        )
     return ranges_format.TensorsData(ranges_format.CalibrationMethod.MinMax, data)
 
 

@@ -132,6 +132,8 @@ class QConv2d:
     """An integer convolution, as ONNX QLinearConv: ``w_scales`` float32 [O], weights' zero points are 0.
 
     ``low`` and ``high`` are stored values that the result is clamped to (the dtype's range, or a folded Relu or Clip).
+    ``x_limits`` are the lowest and highest stored value that ``x`` can have, where less than its dtype's range is
+    proved (relaxed SIMD multiplies by 7 bits).
     """
 
     conv: Conv2d
@@ -141,17 +143,22 @@ class QConv2d:
     low: int
     high: int
     residual: QResidual | None = None
+    x_limits: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class QGemm:
-    """An integer matrix product; ``y`` is ``None`` when the result stays float32 (dequantized, before a Softmax)."""
+    """An integer matrix product; ``y`` is ``None`` when the result stays float32 (dequantized, before a Softmax).
+
+    ``x_limits`` as in ``QConv2d``.
+    """
 
     x: Quant
     w_scales: NDArray[Any] = field(repr=False)
     y: Quant | None
     low: int
     high: int
+    x_limits: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
