@@ -43,10 +43,8 @@ def bound_inputs(
     _check_names("bind", given.bind, [value.name for value in inputs], stage)
     found: dict[str, ValueType | NDArray[Any]] = {}
     for value in inputs:
-        kind = _type(value, symbols, stage, known=given.bind.get(value.name))
-        found[value.name] = (
-            _array(value.name, kind, given.bind[value.name], stage) if value.name in given.bind else kind
-        )
+        kind, known = _type(value, symbols, stage), given.bind.get(value.name)
+        found[value.name] = kind if known is None else _array(value.name, kind, known, stage)
     return found
 
 
@@ -57,7 +55,7 @@ def _key(value: onnx.ValueInfoProto, index: int) -> str:
 
 
 def _symbols(inputs: Sequence[onnx.ValueInfoProto], given: Bindings, stage: str) -> dict[str, int]:
-    """The size of every open dimension that has one; ``dims`` goes before ``batch``."""
+    """The size of every open dimension that has one; ``dims`` goes before ``bind``, and that before ``batch``."""
     names: dict[str, int] = {}
     for value in inputs:
         for index, dim in enumerate(value.type.tensor_type.shape.dim):
@@ -67,7 +65,19 @@ def _symbols(inputs: Sequence[onnx.ValueInfoProto], given: Bindings, stage: str)
     for name, size in {**given.dims, "batch": given.batch}.items():
         if size < 1:
             raise CompileError(stage=stage, detail=f"{name}: expected a size of at least 1, got {size}")
-    return {**{name: given.batch for name, index in names.items() if index == 0}, **given.dims}
+    batches = {name: given.batch for name, index in names.items() if index == 0}
+    return {**batches, **_bound_sizes(inputs, given.bind), **given.dims}
+
+
+def _bound_sizes(inputs: Sequence[onnx.ValueInfoProto], bind: Mapping[str, NDArray[Any]]) -> dict[str, int]:
+    """Sizes of open dimensions as the arrays have them."""
+    return {
+        _key(value, index): bind[value.name].shape[index]
+        for value in inputs
+        if value.name in bind and len(value.type.tensor_type.shape.dim) == bind[value.name].ndim
+        for index, dim in enumerate(value.type.tensor_type.shape.dim)
+        if not dim.HasField("dim_value")
+    }
 
 
 def _check_names(what: str, given: Mapping[str, Any], known: Any, stage: str) -> None:
@@ -77,9 +87,7 @@ def _check_names(what: str, given: Mapping[str, Any], known: Any, stage: str) ->
             raise CompileError(stage=stage, detail=f"{what}: expected one of {there}, got {name!r}")
 
 
-def _type(
-    value: onnx.ValueInfoProto, symbols: Mapping[str, int], stage: str, *, known: NDArray[Any] | None
-) -> ValueType:
+def _type(value: onnx.ValueInfoProto, symbols: Mapping[str, int], stage: str) -> ValueType:
     tensor = value.type.tensor_type
     dtype = DTYPES.get(tensor.elem_type)
     if not value.type.HasField("tensor_type") or dtype is None:
@@ -87,8 +95,6 @@ def _type(
             operator="input", node=value.name, stage=stage,
             reason=f"expected a tensor of a dtype in use, got {words(value.type)}",
         )  # fmt: skip
-    if known is not None and len(known.shape) == len(tensor.shape.dim):
-        symbols = {**{_key(value, index): size for index, size in enumerate(known.shape)}, **symbols}
     if not tensor.HasField("shape"):
         raise CompileError(stage=stage, detail=f"input {value.name!r}: expected a known rank, got none")
     if len(tensor.shape.dim) > MAX_RANK:

@@ -21,6 +21,9 @@ from compiler.ir.graph import Attribute
 
 _Lift: TypeAlias = Callable[[Call, int], Expansion]
 
+_ALWAYS = 1 << 16
+"""No version has a newest form of its own: another operator takes the place."""
+
 _RESIZE_WITH_ROI = 11
 
 _AXIS_BEFORE_20 = 1
@@ -43,10 +46,14 @@ def _renewed(
     drop: Sequence[str] = (),
     put: Mapping[str, Attribute] | None = None,
     constants: Mapping[int, NDArray[Any]] | None = None,
+    keep: int | None = None,
 ) -> Expansion:
-    """The same node under ``version``: attributes dropped and put, constants as further inputs."""
+    """The same node under ``version``.
+
+    Attributes are dropped and put; of its inputs the first ``keep`` stay; constants are further inputs, by place.
+    """
     formal = [f"i{index}" if name else "" for index, name in enumerate(call.inputs)]
-    inputs, nodes = list(formal), []
+    inputs, nodes = formal[:keep], []
     for place, array in (constants or {}).items():
         inputs += [""] * (place + 1 - len(inputs))
         inputs[place] = f"c{place}"
@@ -168,9 +175,16 @@ def _group_normalization(call: Call, version: int) -> Expansion:
     )
 
 
+def _cast_like(call: Call, _: int) -> Expansion:
+    """The dtype is known: a Cast."""
+    code = helper.np_dtype_to_tensor_dtype(np.dtype(call.type_of(1).dtype.numpy_name))
+    return _renewed(call, call.version, op="Cast", put={"to": code}, keep=1)
+
+
 _REDUCTIONS = ("L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "SumSquare")
 
 _LIFTS: Mapping[str, tuple[int, _Lift]] = {
+    "CastLike": (_ALWAYS, _cast_like),
     "Clip": (11, _clip),
     "DFT": (20, _dft),
     "GridSample": (20, _grid_sample),

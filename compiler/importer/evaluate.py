@@ -41,11 +41,11 @@ _FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, NotImpl
 
 def evaluate(call: Call, types: Mapping[int, ValueType]) -> dict[int, NDArray[Any]] | None:
     """The outputs by place, ``None`` if they are not known now or too large to be stored."""
+    if all(kind.size == 0 for kind in types.values()):
+        return {index: np.empty(kind.shape, kind.dtype.numpy_name) for index, kind in types.items()}
     inputs = _inputs(call)
     if inputs is None or call.op in _KEPT or call.op in _RANDOM or not _worth_storing(call, inputs, types):
         return None
-    if all(kind.size == 0 for kind in types.values()):
-        return {index: np.empty(kind.shape, kind.dtype.numpy_name) for index, kind in types.items()}
     results = _run(call, inputs)
     if results is None:
         return None
