@@ -199,7 +199,9 @@ def _qpool(facts: _Facts) -> _Broken:
 
 def _qtable(facts: _Facts) -> _Broken:
     spec, read = facts.spec, facts.read(0)
-    yield from _expect("table", ((_TABLE_ENTRIES,), spec.y.numpy_name), (spec.table.shape, spec.table.dtype.name))
+    yield from _expect(
+        "table", ((_TABLE_ENTRIES,), np.dtype(spec.y.numpy_name).name), (spec.table.shape, spec.table.dtype.name)
+    )
     yield from _expect("result", read and ValueType(spec.y, read.shape), facts.out)
 
 
