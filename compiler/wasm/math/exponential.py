@@ -37,6 +37,15 @@ def exp_of_negative(fn: Function, lanes: Lanes, x: Expr) -> Expr:
     return _scaled(lanes, _parts(fn, lanes, lanes.pmax(as_local(fn, x), lanes.const(_LOWEST))))
 
 
+def exp_flushed(fn: Function, lanes: Lanes, x: Expr) -> Expr:
+    """e^x within 1 ulp for x <= 0 (or NaN) where that is a normal number, else 0: for shares of a sum of at least 1."""
+    ints = lanes.integers
+    series = _series(fn, lanes, lanes.pmax(as_local(fn, x), lanes.const(_LOWEST)))
+    exponent = fn.new(ints.sub(lanes.bits(series.shifted), ints.const(_MAGIC_BITS - _BIAS)), "k")
+    power = lanes.from_bits(ints.shl(ints.max(exponent, ints.const(0)), _MANTISSA_BITS))
+    return lanes.mul(lanes.add(lanes.const(1.0), series.p), power)
+
+
 def exp_inside(fn: Function, lanes: Lanes, x: Expr) -> Expr:
     """e^x within 1 ulp for -87 <= x <= 88 (or NaN), where neither end of the range is near."""
     series = _series(fn, lanes, x)
