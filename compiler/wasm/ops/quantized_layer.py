@@ -19,6 +19,7 @@ from compiler.wasm.kernels.int8 import depthwise as taps
 from compiler.wasm.kernels.int8 import winograd as tiles
 from compiler.wasm.kernels.int8.add import Addition, find_addition
 from compiler.wasm.kernels.int8.conv import Image
+from compiler.wasm.kernels.int8.packing import SEVEN_BITS, WORDS, Format
 from compiler.wasm.kernels.int8.requantize import EXACT, Stored, stored_as
 from compiler.wasm.kernels.int8.winograd import Tiling
 from compiler.wasm.ops.rule import Scope, refuse
@@ -26,10 +27,14 @@ from compiler.wasm.specs import QConv2d, QGemm, QResidual, Quant
 from compiler.wasm.step import Step, StepEmitter
 from edge_bundle.tensor import DType
 from wasm_emit.function import Function, Local
-from wasm_emit.types import Operand
+from wasm_emit.types import Operand, as_i32
 
 WIDENED_BYTES = 1 << 15
 """Rows are widened in blocks of at most so many bytes: half of a first-level cache."""
+
+
+MAX_RELAXED = 127
+"""Largest stored activation that relaxed SIMD multiplies alike on every machine (7 bits)."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,12 @@ class Layer:
     stored: Stored | None
     residual: Sum | None
     flops: int
+    relaxed: bool
+
+    @property
+    def form(self) -> Format:
+        """How activations are multiplied."""
+        return SEVEN_BITS if self.relaxed else WORDS
 
     @property
     def signed(self) -> bool:
@@ -76,14 +87,22 @@ class Layer:
         return "f32" if self.stored is None else self.stored.key
 
     def step(self, op: str, emit: Callable[[StepEmitter], None], packed: NDArray[np.int8],
-             parameters: NDArray[np.int32], scratch: dict[str, int]) -> Step:  # fmt: skip
-        """The step of a kernel that takes widened weights ``w`` and parameters ``p``."""
+             parameters: NDArray[np.int32], scratch: dict[str, int], form: Format = WORDS) -> Step:  # fmt: skip
+        """The step of a kernel that takes weights ``w`` and parameters ``p``; ``init`` widens the weights for words."""
+        wide = form is WORDS
+
+        def init(e: StepEmitter) -> None:
+            conv.call_widen(e.fn, _widener(e, signed=True), e.constant("w"), e.expanded("w"), packed.size)
+
         return Step(
-            name=self.node.name, op=op, reads=self.reads, writes=(self.node.output,), emit=emit,
-            init=lambda e: conv.call_widen(e.fn, _widener(e, True), e.constant("w"), e.expanded("w"), packed.size),
-            constants={"w": packed, "p": parameters}, expanded={"w": 2 * packed.size}, scratch=scratch,
-            flops=self.flops,
+            name=self.node.name, op=op if wide else f"{op}_relaxed", reads=self.reads, writes=(self.node.output,),
+            emit=emit, init=init if wide else None, constants={"w": packed, "p": parameters},
+            expanded={"w": 2 * packed.size} if wide else {}, scratch=scratch, flops=self.flops,
         )  # fmt: skip
+
+    def weights_at(self, e: StepEmitter) -> int:
+        """Where the kernel finds its weights."""
+        return e.constant("w") if self.relaxed else e.expanded("w")
 
 
 def make_layer(
@@ -95,14 +114,16 @@ def make_layer(
         UnsupportedOperatorError: a sum may exceed 32 bits, or no exact formula for the residual's sum was found.
 
     """
-    sums = packing.fold(weights, scope.constant(node.input(2)), spec.x)
+    limits = spec.x_limits or packing.stored_range(spec.x)
+    sums = packing.fold(weights, scope.constant(node.input(2)), spec.x, limits)
     if not sums.fits:
         raise refuse(node, "expected sums of at most 32 bits, got weights and a bias that can exceed them")
     scales = np.broadcast_to(packing.output_scales(spec.x, spec.w_scales, y), len(weights))
     stored = None if y is None else stored_as(y, spec.low, spec.high, bounded=sums.largest(scales) < EXACT)
     flops = 2 * weights.size // len(weights) * scope.type_of(node.output).size
     after = None if residual is None or y is None else _sum(node, spec, y, residual)
-    return Layer(node, weights, sums, scales, spec.x, stored, after, flops)
+    seven_bits = spec.x.dtype is DType.UINT8 and max(limits[1], spec.x.zero_point) <= MAX_RELAXED
+    return Layer(node, weights, sums, scales, spec.x, stored, after, flops, scope.options.relaxed and seven_bits)
 
 
 def _sum(node: Node, spec: QConv2d | QGemm, y: Quant, residual: QResidual) -> Sum:
@@ -115,23 +136,26 @@ def _sum(node: Node, spec: QConv2d | QGemm, y: Quant, residual: QResidual) -> Su
 
 
 def product(layer: Layer, rows: int) -> Step:
-    """A matrix product: blocks of rows are widened, then multiplied."""
-    weights = layer.weights.reshape(len(layer.weights), -1)
+    """A matrix product: blocks of rows are widened, then multiplied; seven-bit activations are multiplied in place."""
+    weights, form = layer.weights.reshape(len(layer.weights), -1), layer.form
     columns, length = weights.shape
-    packed = packing.pack_pairs(weights[:, None, :])
+    packed = packing.pack_groups(weights[:, None, :], form)
     rows_at_once = min(rows, max(2, WIDENED_BYTES // (2 * length) & ~3))
 
     def emit(e: StepEmitter) -> None:
-        fn, widener = e.fn, _widener(e, layer.signed)
-        key = f"qproduct/{length}/{columns}/{layer.stored_key}"
-        kernel = e.shared(key, lambda module: conv.build_product(module, key, length, columns, layer.stored))
+        fn = e.fn
+        key = f"qproduct/{form.name}/{length}/{columns}/{layer.stored_key}"
+        kernel = e.shared(key, lambda module: conv.build_product(module, key, length, columns, layer.stored, form))
         source, target = e.at(layer.reads[0]), e.at(layer.node.output)
 
         def part(start: Operand, count: int) -> None:
-            conv.call_widen(fn, widener, start * length + source, e.scratch("x"), count * length)
+            x = start * length + source
+            if not layer.relaxed:
+                conv.call_widen(fn, _widener(e, signed=layer.signed), x, e.scratch("x"), count * length)
+                x = as_i32(e.scratch("x"))
             out = start * columns
             y = out * layer.itemsize + target
-            fn.do(fn.call(kernel, e.scratch("x"), y, e.expanded("w"), e.constant("p"), count))
+            fn.do(fn.call(kernel, x, y, layer.weights_at(e), e.constant("p"), count))
             _add_residual(e, layer, out, count * columns)
 
         whole, rest = divmod(rows, rows_at_once)
@@ -141,7 +165,8 @@ def product(layer: Layer, rows: int) -> Step:
             part(fn.new(whole * rows_at_once), rest)
 
     parameters = packing.pack_parameters(layer.sums.biases, layer.scales)
-    return layer.step("qproduct", emit, packed, parameters, {"x": 2 * rows_at_once * length})
+    scratch = {} if layer.relaxed else {"x": 2 * rows_at_once * length}
+    return layer.step("qproduct", emit, packed, parameters, scratch, form)
 
 
 def convolution(layer: Layer, batch: int, image: Image) -> Step:
@@ -149,28 +174,30 @@ def convolution(layer: Layer, batch: int, image: Image) -> Step:
     count, length = image.runs
     group = image.columns // image.groups
     by_run = layer.weights.transpose(0, 2, 3, 1).reshape(image.groups, group, count, length)
-    packed = [packing.pack_pairs(part) for part in by_run]
+    form = layer.form
+    packed = [packing.pack_groups(part, form) for part in by_run]
     bounds = [slice(at, at + group) for at in range(0, image.columns, group)]
     parameters = [packing.pack_parameters(layer.sums.biases[part], layer.scales[part]) for part in bounds]
 
     def emit(e: StepEmitter) -> None:
-        fn, padder = e.fn, _padder(e, layer, image)
-        key = f"qconv/{image.key}/{layer.stored_key}"
-        kernel = e.shared(key, lambda m: conv.build_convolution(m, key, image, layer.stored))
+        fn, padder = e.fn, _padder(e, layer, image, form)
+        key = f"qconv/{form.name}/{image.key}/{layer.stored_key}"
+        kernel = e.shared(key, lambda m: conv.build_convolution(m, key, image, layer.stored, form))
         with fn.counted(batch, name="image") as index:
             out = fn.new(index * (image.out_height * image.out_width * image.columns), "out")
             source = index * (image.height * image.width * image.channels) + e.at(layer.reads[0])
             fn.do(fn.call(padder, source, e.scratch("x")))
             with fn.counted(image.groups, name="group") as number:
                 fn.do(fn.call(
-                    kernel, number * (2 * image.channels // image.groups) + e.scratch("x"),
+                    kernel, number * (form.itemsize * image.channels // image.groups) + e.scratch("x"),
                     (out + number * group) * layer.itemsize + e.at(layer.node.output),
-                    number * (2 * packed[0].size) + e.expanded("w"), number * parameters[0].nbytes + e.constant("p"),
+                    number * (form.itemsize * packed[0].size) + layer.weights_at(e),
+                    number * parameters[0].nbytes + e.constant("p"),
                 ))  # fmt: skip
             _add_residual(e, layer, out, image.out_height * image.out_width * image.columns)
 
-    scratch = {"x": image.scratch_bytes}
-    return layer.step("qconv2d", emit, np.concatenate(packed), np.concatenate(parameters), scratch)
+    scratch = {"x": image.scratch_bytes(form)}
+    return layer.step("qconv2d", emit, np.concatenate(packed), np.concatenate(parameters), scratch, form)
 
 
 def winograd(layer: Layer, batch: int, image: Image) -> Step:
@@ -181,7 +208,7 @@ def winograd(layer: Layer, batch: int, image: Image) -> Step:
     packed = tiles.pack_kernels(layer.weights)
 
     def emit(e: StepEmitter) -> None:
-        fn, padder = e.fn, _padder(e, layer, plan.grid)
+        fn, padder = e.fn, _padder(e, layer, plan.grid, WORDS)
         size = image.out_height * image.out_width * image.columns
         with fn.counted(batch, name="image") as index:
             out = fn.new(index * size, "out")
@@ -195,7 +222,7 @@ def winograd(layer: Layer, batch: int, image: Image) -> Step:
         count = packed.size // 9
         e.fn.do(e.fn.call(kernel, e.constant("w"), e.expanded("w"), count, plan.weight_plane))
 
-    scratch = {"x": plan.grid.scratch_bytes, "lines": plan.lines_bytes}
+    scratch = {"x": plan.grid.scratch_bytes(WORDS), "lines": plan.lines_bytes}
     scratch |= {"v": tiles.PLANES * plan.input_plane, "m": tiles.PLANES * plan.sum_plane}
     return Step(
         name=layer.node.name, op="qconv2d_winograd", reads=layer.reads, writes=(layer.node.output,), emit=emit,
@@ -263,12 +290,11 @@ def _add_residual(e: StepEmitter, layer: Layer, start: Operand, count: int) -> N
     e.fn.do(e.fn.call(kernel, y, start + e.at(what.other), y, -(-count // binary.TURN)))
 
 
-def _widener(e: StepEmitter, signed: bool) -> Function:
+def _widener(e: StepEmitter, *, signed: bool) -> Function:
     key = f"qwiden/{'s' if signed else 'u'}"
     return e.shared(key, lambda module: conv.build_widen(module, key, signed=signed))
 
 
-def _padder(e: StepEmitter, layer: Layer, image: Image) -> Function:
-    zero = layer.x.zero_point
-    key = f"qpad/{image.key}/{zero}/{layer.signed}"
-    return e.shared(key, lambda module: conv.build_pad(module, key, image, zero, signed=layer.signed))
+def _padder(e: StepEmitter, layer: Layer, image: Image, form: Format) -> Function:
+    key = f"qpad/{form.name}/{image.key}/{layer.x.zero_point}/{layer.signed}"
+    return e.shared(key, lambda module: conv.build_pad(module, key, image, layer.x, form))

@@ -70,7 +70,8 @@ def lower_pool(node: Node, scope: Scope) -> Step:
         if spec.x != spec.y:
             raise refuse(node, f"expected one quantization of input and output, got {spec.x} and {spec.y}")
         return _simple(
-            node, "qpool_max", lambda e: pool.emit_max(e.fn, e.at(node.input(0)), e.at(node.output), window, signed=signed),
+            node, "qpool_max",
+            lambda e: pool.emit_max(e.fn, e.at(node.input(0)), e.at(node.output), window, signed=signed),
             size * taps,
         )  # fmt: skip
     stored = stored_as(spec.y, *everything, bounded=True)

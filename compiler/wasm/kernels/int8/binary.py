@@ -54,8 +54,8 @@ def build_multiplication(
         for half in (0, 8):
             left = fn.new(_centred(a, half, what.a_zero, signed=signed[0]), "a")
             right = fn.new(_centred(b, half, what.b_zero, signed=signed[1]), "b")
-            for product in (i32x4.extmul_low_i16x8_s(left, right), i32x4.extmul_high_i16x8_s(left, right)):
-                found.append(_requantized_product(product, what, stored))
+            products = (i32x4.extmul_low_i16x8_s(left, right), i32x4.extmul_high_i16x8_s(left, right))
+            found += [_requantized_product(product, what, stored) for product in products]
         return found
 
     return _build(module, name, words, stored)

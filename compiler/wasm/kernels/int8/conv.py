@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from compiler.wasm.kernels.int8.gemm import Pointers, Runs, tile, tile_rows
-from compiler.wasm.kernels.int8.packing import PARAMETER_BYTES, WIDE, Block, column_blocks
+from compiler.wasm.kernels.int8.gemm import GROUP_BYTES, Pointers, Runs, tile, tile_rows
+from compiler.wasm.kernels.int8.packing import PARAMETER_BYTES, WIDE, WORDS, Block, Format, column_blocks
 from compiler.wasm.kernels.int8.requantize import Stored
+from compiler.wasm.specs import Quant
+from edge_bundle.tensor import DType
 from wasm_emit.function import Function, Local
-from wasm_emit.instructions import i16x8, i32, v128
+from wasm_emit.instructions import i8x16, i16x8, i32, v128
 from wasm_emit.module import Module
 from wasm_emit.types import I32, Operand
 
@@ -50,11 +52,10 @@ class Image:
         simple = self.kernel == (1, 1) and self.strides == (1, 1) and not any(self.pads)
         return simple and self.groups == 1
 
-    @property
-    def scratch_bytes(self) -> int:
-        """Bytes of the widened image."""
+    def scratch_bytes(self, form: Format) -> int:
+        """Bytes of the image with its padding."""
         height, width = self.padded
-        return 2 * height * width * self.channels
+        return form.itemsize * height * width * self.channels
 
     @property
     def runs(self) -> tuple[int, int]:
@@ -72,15 +73,15 @@ class Image:
         return "/".join(map(str, (*words, *(item for part in lists for item in part))))
 
 
-def run_shape(image: Image) -> Runs:
-    """How a tile walks over the widened image."""
-    pixel = 2 * image.channels
+def run_shape(image: Image, form: Format) -> Runs:
+    """How a tile walks over the image with its padding."""
+    pixel = form.itemsize * image.channels
     row = pixel * image.padded[1] * image.dilations[0]
-    pairs = -(-image.runs[1] // 2)
+    groups = form.groups(image.runs[1])
     row_bytes = image.strides[1] * pixel
     if image.runs[0] == image.kernel[0]:
-        return Runs(pairs, row_bytes, ((image.kernel[0], row),))
-    return Runs(pairs, row_bytes, ((image.kernel[0], row), (image.kernel[1], pixel * image.dilations[1])))
+        return Runs(form, groups, row_bytes, ((image.kernel[0], row),))
+    return Runs(form, groups, row_bytes, ((image.kernel[0], row), (image.kernel[1], pixel * image.dilations[1])))
 
 
 def build_widen(module: Module, name: str, *, signed: bool) -> Function:
@@ -103,53 +104,62 @@ def widen(fn: Function, source: Local, target: Local, start: int, count: int, *,
         fn.do(v128.store(target, load(source, offset=at), offset=2 * at))
 
 
-def build_pad(module: Module, name: str, image: Image, zero_point: int, *, signed: bool) -> Function:
-    """``(from, to)``: one image widened, with its padding. Writes ascend, so what goes too far is overwritten."""
+def build_pad(module: Module, name: str, image: Image, x: Quant, form: Format) -> Function:
+    """``(from, to)``: one image with its padding, in ``form``. Writes ascend, so what goes too far is overwritten."""
     fn = module.function(name)
     source, target = fn.param(I32, "from"), fn.param(I32, "to")
     top, left, bottom, right = image.pads
     pixel, (_, width) = image.channels, image.padded
-    _fill(fn, target, top * width * pixel, zero_point)
+    splat = i16x8.splat if form.itemsize == WORDS.itemsize else i8x16.splat
+    filler = fn.new(splat(x.zero_point), "filler")
+    _fill(fn, target, top * width * pixel * form.itemsize, filler)
     with fn.counted(image.height, name="row"):
-        _fill(fn, target, left * pixel, zero_point)
-        _widen_row(fn, source, target, image.width * pixel, signed=signed)
-        _fill(fn, target, right * pixel, zero_point)
-    _fill(fn, target, bottom * width * pixel, zero_point)
+        _fill(fn, target, left * pixel * form.itemsize, filler)
+        _copy_row(fn, source, target, image.width * pixel, x, form)
+        _fill(fn, target, right * pixel * form.itemsize, filler)
+    _fill(fn, target, bottom * width * pixel * form.itemsize, filler)
     return fn
 
 
-def _fill(fn: Function, target: Local, count: int, value: int) -> None:
-    """``count`` elements (rounded up to 8 in memory); ``target`` moves by ``count``."""
-    if not count:
-        return
-    vectors = -(-count // 8)
-    filler = fn.new(i16x8.splat(value), "zero")
-    if vectors > 1:
+def _fill(fn: Function, target: Local, nbytes: int, filler: Local) -> None:
+    """``nbytes`` (rounded up to 16 in memory); ``target`` moves by as many."""
+    vectors = -(-nbytes // 16)
+    if vectors == 1:
+        fn.do(v128.store(target, filler))
+        fn.advance(target, nbytes)
+    elif vectors:
         with fn.pointer_loop(target, vectors, 16, name="fill"):
             fn.do(v128.store(target, filler))
-        fn.advance(target, 2 * count - 16 * vectors)
-    else:
-        fn.do(v128.store(target, filler))
-        fn.advance(target, 2 * count)
+        fn.advance(target, nbytes - 16 * vectors)
 
 
-def _widen_row(fn: Function, source: Local, target: Local, count: int, *, signed: bool) -> None:
+def _copy_row(fn: Function, source: Local, target: Local, count: int, x: Quant, form: Format) -> None:
+    """``count`` elements (rounded up to 8 or 16 in memory); both pointers move by ``count`` elements."""
+
+    def elements(number: int) -> None:
+        if form is WORDS:
+            widen(fn, source, target, 0, number, signed=x.dtype is DType.INT8)
+        else:
+            fn.do(v128.store(target, v128.load(source)))
+
     turns, rest = divmod(count, WIDENED)
     if turns:
-        with fn.pointer_loop(source, turns, WIDENED, name="widen"):
-            widen(fn, source, target, 0, WIDENED, signed=signed)
-            fn.advance(target, 2 * WIDENED)
+        with fn.pointer_loop(source, turns, WIDENED, name="copy"):
+            elements(WIDENED)
+            fn.advance(target, WIDENED * form.itemsize)
     if rest:
-        widen(fn, source, target, 0, rest, signed=signed)
+        elements(rest)
         fn.advance(source, rest)
-        fn.advance(target, 2 * rest)
+        fn.advance(target, rest * form.itemsize)
 
 
-def build_product(module: Module, name: str, length: int, columns: int, stored: Stored | None) -> Function:
-    """``(x, y, weights, parameters, rows)``: rows of ``length`` widened elements times all columns."""
+def build_product(
+    module: Module, name: str, length: int, columns: int, stored: Stored | None, form: Format
+) -> Function:
+    """``(x, y, weights, parameters, rows)``: rows of ``length`` elements times all columns."""
     fn = module.function(name)
     at, rows = _parameters(fn), fn.param(I32, "rows")
-    runs = Runs(-(-length // 2), 2 * length)
+    runs = Runs(form, form.groups(length), form.itemsize * length)
 
     def positions(block: Block) -> None:
         moving = _copied(fn, at)
@@ -157,7 +167,7 @@ def build_product(module: Module, name: str, length: int, columns: int, stored: 
         _while_left(fn, moving, left, tile_rows(block.width), block, runs, stored, columns)
         _while_left(fn, moving, left, 1, block, runs, stored, columns)
 
-    _over_blocks(fn, at, columns, 4 * runs.pairs, stored, positions)
+    _over_blocks(fn, at, columns, GROUP_BYTES * runs.groups, stored, positions)
     return fn
 
 
@@ -174,22 +184,21 @@ def _while_left(
             fn.br(label, i32.ge_u(left, rows))
 
 
-def build_convolution(module: Module, name: str, image: Image, stored: Stored | None) -> Function:
-    """``(x, y, weights, parameters)``: one widened image, one group of channels."""
+def build_convolution(module: Module, name: str, image: Image, stored: Stored | None, form: Format) -> Function:
+    """``(x, y, weights, parameters)``: one image with its padding, one group of channels."""
     fn = module.function(name)
     at = _parameters(fn)
-    runs, columns = run_shape(image), image.columns
+    runs, columns = run_shape(image, form), image.columns
     used = columns // image.groups
-    count, length = image.runs
 
     def positions(block: Block) -> None:
         moving = _copied(fn, at)
-        line = image.strides[0] * 2 * image.channels * image.padded[1]
+        line = image.strides[0] * form.itemsize * image.channels * image.padded[1]
         with fn.counted(image.out_height, name="row"):
             _line(fn, moving, image.out_width, block, runs, stored, columns)
             fn.advance(moving.x, line - image.out_width * runs.row_bytes)
 
-    _over_blocks(fn, at, used, 4 * count * -(-length // 2), stored, positions)
+    _over_blocks(fn, at, used, GROUP_BYTES * image.runs[0] * runs.groups, stored, positions)
     return fn
 
 
@@ -229,7 +238,7 @@ def _move(fn: Function, at: Pointers, x_bytes: int, elements: int, stored: Store
 def _over_blocks(
     fn: Function, at: Pointers, columns: int, run_bytes: int, stored: Stored | None, positions: Callable[[Block], None]
 ) -> None:
-    """Call ``positions`` for each block; ``run_bytes`` are the widened weights of one column."""
+    """Call ``positions`` for each block; ``run_bytes`` are the weights of one column."""
     blocks = column_blocks(columns)
     whole = sum(block.used == WIDE for block in blocks)
 

@@ -142,9 +142,11 @@ def build_blocks(
             blocks(oy)
         return fn
     if full:
-        with fn.counted(full * CHANNELS, step=CHANNELS, name="block") as at:
-            with fn.counted(image.out_height, name="line") as oy:
-                one(block, oy, at)
+        with (
+            fn.counted(full * CHANNELS, step=CHANNELS, name="block") as at,
+            fn.counted(image.out_height, name="line") as oy,
+        ):
+            one(block, oy, at)
     if rest:
         with fn.counted(image.out_height, name="line") as oy:
             one(last, oy, fn.new(full * CHANNELS))

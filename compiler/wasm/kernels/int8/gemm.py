@@ -1,8 +1,8 @@
 """The tile of integer matrix products and convolutions: a few rows times a block of columns, summed over runs.
 
-A row is where one output position's activations begin, widened to int16; the rows of a tile lie ``row_bytes`` apart. A
-run is a stretch of consecutive elements (for a matrix product the whole row, for a convolution what one kernel row
-covers), ``run_bytes`` after the run before. Weights are read strictly in order (``packing.pack_pairs``).
+A row is where one output position's activations begin; the rows of a tile lie ``row_bytes`` apart. A run is a stretch
+of consecutive elements: for a matrix product the whole row, for a convolution what one kernel row covers. Weights are
+read strictly in order (``packing.pack_groups``).
 """
 
 from __future__ import annotations
@@ -10,14 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from compiler.wasm.kernels.int8.packing import NARROW, WIDE, Block
+from compiler.wasm.kernels.int8.packing import NARROW, SEVEN_BITS, WIDE, Block, Format
 from compiler.wasm.kernels.int8.requantize import Stored, narrowed, rounded, scaled
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import f32x4, i32x4, v128
 from wasm_emit.types import Expr
 
-UNROLLED_PAIRS = 4
-"""A run of at most so many pairs is written out; longer ones become loops (unrolled loops spill registers)."""
+UNROLLED_GROUPS = 4
+"""A run of at most so many groups is written out; longer ones become loops (unrolled loops spill registers)."""
+
+GROUP_BYTES = 4
+"""What one lane of a dot product takes of a row."""
 
 LANES = 4
 """int32 in a vector."""
@@ -25,12 +28,13 @@ LANES = 4
 
 @dataclass(frozen=True, slots=True)
 class Runs:
-    """Runs of ``pairs`` pairs; ``nest`` are (count, bytes between) of the loops around a run, outermost first.
+    """Runs of ``groups`` groups; ``nest`` are (count, bytes between) of the loops around a run, outermost first.
 
     ``row_bytes`` lie between a tile's rows.
     """
 
-    pairs: int
+    form: Format
+    groups: int
     row_bytes: int
     nest: tuple[tuple[int, int], ...] = ()
 
@@ -51,7 +55,7 @@ def tile_rows(width: int) -> int:
 
 
 def tile(fn: Function, at: Pointers, rows: int, block: Block, runs: Runs, stored: Stored | None, columns: int) -> None:
-    """Compute and store ``rows`` x ``block``, as float32 if ``stored`` is None; ``columns`` are those of a whole row."""
+    """Compute and store ``rows`` x ``block``, as float32 without ``stored``; ``columns`` are those of a whole row."""
     quarters = block.width // LANES
     totals = [[_first(fn, at, q) for q in range(quarters)] for _ in range(rows)]
     accumulate(fn, at.x, at.weights, totals, runs)
@@ -70,15 +74,15 @@ def accumulate(fn: Function, first: Local, panel: Local, totals: Sequence[Sequen
     block_bytes = 16 * len(totals[0])
 
     def run() -> int:
-        if runs.pairs <= UNROLLED_PAIRS:
-            for pair in range(runs.pairs):
-                _pair(fn, x, weights, totals, runs.row_bytes, 4 * pair, block_bytes * pair)
-            fn.advance(weights, block_bytes * runs.pairs)
+        if runs.groups <= UNROLLED_GROUPS:
+            for group in range(runs.groups):
+                _group(fn, x, weights, totals, runs, group)
+            fn.advance(weights, block_bytes * runs.groups)
             return 0
-        with fn.pointer_loop(x, runs.pairs, 4, name="k"):
-            _pair(fn, x, weights, totals, runs.row_bytes, 0, 0)
+        with fn.pointer_loop(x, runs.groups, GROUP_BYTES, name="k"):
+            _group(fn, x, weights, totals, runs, 0)
             fn.advance(weights, block_bytes)
-        return 4 * runs.pairs
+        return GROUP_BYTES * runs.groups
 
     _nested(fn, x, runs.nest, run)
 
@@ -96,15 +100,21 @@ def _nested(fn: Function, x: Local, nest: Sequence[tuple[int, int]], run: Callab
     return count * step
 
 
-def _pair(
-    fn: Function, x: Local, weights: Local, totals: Sequence[Sequence[Local]], row_bytes: int, x_at: int, w_at: int
-) -> None:
-    """One pair of elements of every row times that pair of every column."""
-    columns = [fn.new(v128.load(weights, offset=w_at + 16 * quarter), "w") for quarter in range(len(totals[0]))]
+def _group(fn: Function, x: Local, weights: Local, totals: Sequence[Sequence[Local]], runs: Runs, number: int) -> None:
+    """One group of every row times that group of every column."""
+    quarters = len(totals[0])
+    first = 16 * quarters * number
+    columns = [fn.new(v128.load(weights, offset=first + 16 * quarter), "w") for quarter in range(quarters)]
     for row, sums in enumerate(totals):
-        both = fn.new(v128.load32_splat(x, offset=x_at + row * row_bytes), "x")
+        group = fn.new(v128.load32_splat(x, offset=GROUP_BYTES * number + row * runs.row_bytes), "x")
         for column, total in zip(columns, sums, strict=True):
-            fn.set(total, i32x4.add(total, i32x4.dot_i16x8_s(both, column)))
+            fn.set(total, _multiplied(group, column, total, runs.form))
+
+
+def _multiplied(group: Local, column: Local, total: Local, form: Format) -> Expr:
+    if form is SEVEN_BITS:
+        return i32x4.relaxed_dot_i8x16_i7x16_add_s(column, group, total)
+    return i32x4.add(total, i32x4.dot_i16x8_s(group, column))
 
 
 def _finish(

@@ -1,8 +1,8 @@
 """Weights, biases and scales as the integer kernels read them.
 
 Columns (output channels) are cut into blocks of 16, the last one of 8 if no more are left. A block's weights are
-``[pair][column][2]``: the two weights of a column that one ``i32x4.dot_i16x8_s`` lane multiplies. The file holds them
-as int8; ``init`` widens them to int16 in the same order.
+``[group][column][element]``: a group holds what one lane of a dot product multiplies, two elements of 16 bits for
+``i32x4.dot_i16x8_s``, four of 8 bits for relaxed SIMD. The file holds int8; ``init`` widens them in the same order.
 
 Activations are used as stored: ``sum((q - zero) * w) = sum(q * w) - zero * sum(w)``, so the zero point goes into the
 bias, and padding is the stored zero point.
@@ -50,14 +50,34 @@ def padded_columns(columns: int) -> int:
     return sum(block.width for block in column_blocks(columns))
 
 
-def pack_pairs(weights: NDArray[Any]) -> NDArray[np.int8]:
-    """Weights [columns, runs, length] (int8) as blocks of ``[run][pair][column][2]``; an odd length ends with a zero."""
+@dataclass(frozen=True, slots=True)
+class Format:
+    """How activations are multiplied: bytes of an element, elements of a group (a group is always 4 bytes)."""
+
+    name: str
+    itemsize: int
+    group: int
+
+    def groups(self, length: int) -> int:
+        """Groups of a run."""
+        return -(-length // self.group)
+
+
+WORDS = Format("w", 2, 2)
+"""Widened to int16: ``i32x4.dot_i16x8_s``, right for every 8-bit value."""
+
+SEVEN_BITS = Format("r", 1, 4)
+"""As stored, 0 to 127: ``i32x4.relaxed_dot_i8x16_i7x16_add_s``, which gives the same everywhere for such values."""
+
+
+def pack_groups(weights: NDArray[Any], form: Format) -> NDArray[np.int8]:
+    """Weights [columns, runs, length] (int8) as blocks of ``[run][group][column][element]``; zeros fill last groups."""
     columns, runs, length = weights.shape
-    even = np.zeros((padded_columns(columns), runs, length + length % 2), dtype=np.int8)
-    even[:columns, :, :length] = weights
+    whole = np.zeros((padded_columns(columns), runs, form.groups(length) * form.group), dtype=np.int8)
+    whole[:columns, :, :length] = weights
     parts = []
     for block in column_blocks(columns):
-        part = even[block.start : block.start + block.width].reshape(block.width, -1, 2)
+        part = whole[block.start : block.start + block.width].reshape(block.width, -1, form.group)
         parts.append(part.transpose(1, 0, 2).ravel())
     return np.concatenate(parts)
 
@@ -91,11 +111,14 @@ class Sums:
         return float((sums * np.abs(scales.astype(np.float64))).max())
 
 
-def fold(weights: NDArray[Any], bias: NDArray[Any] | None, x: Quant) -> Sums:
-    """Fold the zero point of ``x`` into the biases of ``weights`` [columns, ...]; bounds hold for every input."""
+def fold(weights: NDArray[Any], bias: NDArray[Any] | None, x: Quant, limits: tuple[int, int]) -> Sums:
+    """Fold the zero point of ``x`` into the biases of ``weights`` [columns, ...].
+
+    The bounds hold for every stored value within ``limits``, and for padding.
+    """
     flat = weights.reshape(len(weights), -1).astype(np.int64)
     given = np.zeros(len(flat), dtype=np.int64) if bias is None else bias.astype(np.int64)
-    low, high = stored_range(x)
+    low, high = min(limits[0], x.zero_point), max(limits[1], x.zero_point)
     up, down = np.maximum(flat, 0).sum(axis=1), np.maximum(-flat, 0).sum(axis=1)
     return Sums(
         biases=(given - x.zero_point * flat.sum(axis=1)).astype(np.int32).astype(np.int64),

@@ -6,8 +6,8 @@ After A. Lavin and S. Gray, "Fast Algorithms for Convolutional Neural Networks" 
 - inputs: ``V = B^T d B`` has coefficients whose magnitudes add up to 10 per dimension: ``|V| <= 100 * 255 < 2**15``;
 - weights: ``U = G' g G'^T`` with rows of ``G`` times 24 (the last one times 12): ``|U| <= 12 * 12 * 127 < 2**15``;
 - sums ``M`` of ``U * V`` over the channels, and the output transform, wrap around modulo 2**32;
-- the result is ``576 * s`` modulo 2**32 for the sum ``s`` that a direct convolution gives. 576 is 64 * 9: multiplying by
-  the inverse of 9 leaves ``64 * s`` modulo 2**32, and an arithmetic shift by 6 leaves ``s`` if ``|s| < 2**25``,
+- the result is ``576 * s`` modulo 2**32 for the sum ``s`` that a direct convolution gives. 576 is 64 * 9: multiplying
+  by the inverse of 9 leaves ``64 * s`` modulo 2**32, and an arithmetic shift by 6 leaves ``s`` if ``|s| < 2**25``,
   which the compiler proves from the weights.
 
 So the result has the same bits as a direct convolution's. Inputs are the widened image with its padding; a block of
@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from compiler.wasm.kernels.int8 import packing
 from compiler.wasm.kernels.int8.conv import Image
 from compiler.wasm.kernels.int8.gemm import LANES, Runs, accumulate, tile_rows
-from compiler.wasm.kernels.int8.packing import WIDE, Block, column_blocks
+from compiler.wasm.kernels.int8.packing import WIDE, WORDS, Block, column_blocks
 from compiler.wasm.kernels.int8.requantize import Stored, narrowed, rounded, scaled
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import i16x8, i32, i32x4, v128, v128_const
@@ -65,7 +65,7 @@ VECTOR = 8
 
 @dataclass(frozen=True, slots=True)
 class Tiling:
-    """Tiles of an image, and where things lie in scratch (bytes). ``grid`` is the image with padding up to whole tiles."""
+    """Tiles of an image, and where things lie in scratch (bytes). ``grid`` is the image padded up to whole tiles."""
 
     grid: Image
     down: int
@@ -129,9 +129,9 @@ def fits(image: Image, sums: packing.Sums) -> bool:
 
 
 def pack_kernels(weights: NDArray[Any]) -> NDArray[np.int8]:
-    """Weights [columns, channels, 3, 3] in the order of ``packing.pack_pairs``, nine values for each place."""
+    """Weights [columns, channels, 3, 3] in the order of ``packing.pack_groups``, nine values for each place."""
     columns, channels = weights.shape[:2]
-    taps = [packing.pack_pairs(weights[:, None, :, k // 3, k % 3].reshape(columns, 1, channels)) for k in range(9)]
+    taps = [packing.pack_groups(weights[:, :, k // 3, k % 3].reshape(columns, 1, channels), WORDS) for k in range(9)]
     return np.stack(taps, axis=1).ravel()
 
 
@@ -228,7 +228,7 @@ def build_products(module: Module, name: str, plan: Tiling) -> Function:
     """``(x, y, weights)``: plane by plane, transformed inputs of a block times transformed weights."""
     fn = module.function(name)
     x, y, weights = (fn.param(I32, word) for word in ("x", "y", "weights"))
-    runs = Runs(plan.grid.channels // 2, 2 * plan.grid.channels)
+    runs = Runs(WORDS, plan.grid.channels // 2, 2 * plan.grid.channels)
     with fn.counted(PLANES, name="plane"):
         target = fn.new(y, "target")
         blocks = column_blocks(plan.grid.columns)
