@@ -78,7 +78,7 @@ def _attribute_as_input(attribute: str, place: int) -> _Lift:
 
     def lifted(call: Call, version: int) -> Expansion:
         given = call.attrs.get(attribute)
-        constants = {} if given is None else {place: _integers(given)}
+        constants = {} if given is None else {place: np.atleast_1d(_integers(given))}
         return _renewed(call, version, drop=[attribute], constants=constants)
 
     return lifted

@@ -126,9 +126,19 @@ def _call(proto: onnx.NodeProto, scope: Scope) -> Call:
                 advice="the nodes must stand in the order in which they run",
             )  # fmt: skip
         inputs.append(value)
+    if any(local and not value for local, value in zip(proto.input, inputs, strict=True)):
+        proto = _without(proto, inputs)
     while inputs and not inputs[-1]:
         inputs.pop()
     return Call(proto=proto, scope=scope, name=name, inputs=tuple(inputs), attrs=attributes_of(proto))
+
+
+def _without(proto: onnx.NodeProto, inputs: Sequence[str]) -> onnx.NodeProto:
+    """The node of a function's body with inputs left out that the caller leaves out."""
+    made = onnx.NodeProto()
+    made.CopyFrom(proto)
+    made.input[:] = [local if value else "" for local, value in zip(proto.input, inputs, strict=True)]
+    return made
 
 
 def _formal_inputs(call: Call, made: Expansion, values: Sequence[str]) -> dict[str, str]:
