@@ -1,7 +1,7 @@
 """Softmax and log-softmax of float32 along one axis.
 
 The maximum is subtracted first, so nothing overflows; the sum's accuracy is that of float32 in 4 to 16 partial sums.
-Shares below 2^-126 are 0.
+Powers below 2^-126.5 are 0.
 A row with NaN or +infinity becomes NaN, as the formula gives it.
 """
 

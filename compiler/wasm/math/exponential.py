@@ -38,7 +38,7 @@ def exp_of_negative(fn: Function, lanes: Lanes, x: Expr) -> Expr:
 
 
 def exp_flushed(fn: Function, lanes: Lanes, x: Expr) -> Expr:
-    """e^x within 1 ulp for x <= 0 (or NaN) where that is a normal number, else 0: for shares of a sum of at least 1."""
+    """e^x within 1 ulp for x <= 0 (or NaN), and 0 below 2^-126.5: for shares of a sum of at least 1."""
     ints = lanes.integers
     series = _series(fn, lanes, lanes.pmax(as_local(fn, x), lanes.const(_LOWEST)))
     exponent = fn.new(ints.sub(lanes.bits(series.shifted), ints.const(_MAGIC_BITS - _BIAS)), "k")
