@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from compiler.wasm.kernels.f32.conv_direct import ConvShape, conv_function
 from compiler.wasm.kernels.f32.depthwise import MAX_TAPS, DepthwiseShape, depthwise_function, pack_depthwise
 from compiler.wasm.kernels.f32.epilogue import Epilogue
 from compiler.wasm.kernels.f32.packing import LANES, Panels, pack_bias, pack_matrix
-from compiler.wasm.kernels.f32.tiles import depthwise_tile, gemm_tile, winograd_pays
+from compiler.wasm.kernels.f32.tiles import DEPTHWISE_TILE, gemm_tile, winograd_pays
 from compiler.wasm.kernels.f32.window import Axis
 from compiler.wasm.kernels.f32.winograd import MAX_BLOCK, WinogradShape, pack_winograd, winograd_function
 from compiler.wasm.ops.kernel_step import kernel_step
@@ -23,84 +24,137 @@ from compiler.wasm.step import Step
 from edge_bundle.tensor import DType
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Layer:
+    """A convolution as its node has it; ``filters`` and ``channels`` are those of all groups."""
+
+    node: Node
+    images: int
+    y: Axis
+    x: Axis
+    channels: int
+    filters: int
+    groups: int
+    weights: NDArray[Any] = field(repr=False)
+    bias: NDArray[Any] | None = field(repr=False)
+    epilogue: Epilogue
+
+    @property
+    def flops(self) -> int:
+        """Multiplications and additions of the direct sum, padding included."""
+        return 2 * self.images * self.y.out * self.x.out * self.weights.size
+
+    @property
+    def pointwise(self) -> bool:
+        """Whether every output pixel is a product of the input pixel at its place."""
+        return self.groups == 1 and all(
+            axis.kernel == axis.stride == 1 and axis.pad == 0 and axis.out == axis.size for axis in (self.y, self.x)
+        )
+
+    @property
+    def depthwise(self) -> bool:
+        """Whether each channel has one filter, small enough to unroll."""
+        return self.groups == self.channels == self.filters and self.y.kernel * self.x.kernel <= MAX_TAPS
+
+    @property
+    def winograd(self) -> bool:
+        """Whether it is 3x3 of stride 1, and faster by tiles."""
+        plain = all((axis.kernel, axis.stride, axis.dilation) == (3, 1, 1) for axis in (self.y, self.x))
+        return plain and self.groups == 1 and winograd_pays(self.channels, self.filters, (self.y.out, self.x.out))
+
+
 def conv2d(node: Node, scope: Scope) -> Step:
-    """``skerry.conv2d``: a matrix product for 1x1, else depthwise or direct."""
+    """``skerry.conv2d``."""
+    layer = _read(node, scope)
+    if layer.pointwise:
+        matrix, pixels = layer.weights[:, :, 0, 0].T, layer.y.out * layer.x.out
+        return gemm_step(node, matrix, layer.bias, layer.epilogue, rows=layer.images * pixels, item_rows=pixels)
+    if layer.depthwise:
+        return _depthwise(layer)
+    if scope.options.winograd and layer.winograd:
+        return _winograd(layer)
+    return _direct(layer)
+
+
+def _read(node: Node, scope: Scope) -> _Layer:
     spec: Conv2d = node.attrs["spec"]
-    weights = scope.constant(node.input(1))
-    bias = scope.constant(node.input(2))
+    weights, bias = scope.constant(node.input(1)), scope.constant(node.input(2))
     if weights is None or (node.input(2) and bias is None):
         raise refuse(node, "expected constant weights and bias")
-    if not scope.type_of(node.input(0)).size * scope.type_of(node.output).size:
+    source, out = scope.type_of(node.input(0)), scope.type_of(node.output)
+    if not source.size * out.size:
         raise refuse(node, "an empty tensor")
-    images, height, width, channels = scope.type_of(node.input(0)).shape
-    _, out_height, out_width, filters = scope.type_of(node.output).shape
-    y = Axis(height, out_height, spec.kernel[0], spec.strides[0], spec.dilations[0], spec.pads[0])
-    x = Axis(width, out_width, spec.kernel[1], spec.strides[1], spec.dilations[1], spec.pads[1])
-    epilogue = Epilogue(activation=spec.activation, residual=bool(node.input(3)))
-    pointwise = spec.kernel == spec.strides == (1, 1) and not any(spec.pads)
-    if pointwise and spec.groups == 1:
-        pixels = out_height * out_width
-        return gemm_step(node, weights[:, :, 0, 0].T, bias, epilogue, rows=images * pixels, item_rows=pixels)
-    if spec.groups == channels == filters and spec.kernel[0] * spec.kernel[1] <= MAX_TAPS:
-        return _depthwise(
-            node, DepthwiseShape(images, y, x, channels, depthwise_tile(spec.strides), epilogue), weights, bias
-        )
-    if scope.options.winograd and _has_winograd(spec, channels, filters, (out_height, out_width)):
-        tile = gemm_tile(MAX_BLOCK, channels, filters, channels)
-        return _winograd(node, WinogradShape(images, y, x, channels, filters, tile, epilogue), weights, bias)
-    tile = gemm_tile(out_width, weights[0].size, filters // spec.groups, weights.shape[1])
-    groups = spec.groups
-    return _direct(
-        node, ConvShape(images, y, x, channels // groups, filters // groups, groups, tile, epilogue), weights, bias
+    y, x = (
+        Axis(source.shape[1 + i], out.shape[1 + i], spec.kernel[i], spec.strides[i], spec.dilations[i], spec.pads[i])
+        for i in (0, 1)
     )
+    layer = _Layer(
+        node=node,
+        images=source.shape[0],
+        y=y,
+        x=x,
+        channels=source.shape[3],
+        filters=out.shape[3],
+        groups=spec.groups,
+        weights=weights,
+        bias=bias,
+        epilogue=Epilogue(activation=spec.activation, residual=bool(node.input(3))),
+    )
+    # One column of pixels is a row of them in the same bytes, and tiles are cut from rows.
+    return replace(layer, y=x, x=y, weights=weights.swapaxes(2, 3)) if x.size == x.out == 1 else layer
 
 
-def _depthwise(node: Node, shape: DepthwiseShape, weights: NDArray[Any], bias: NDArray[Any] | None) -> Step:
+def _depthwise(layer: _Layer) -> Step:
+    shape = DepthwiseShape(layer.images, layer.y, layer.x, layer.channels, DEPTHWISE_TILE, layer.epilogue)
     return kernel_step(
-        node,
+        layer.node,
         op="depthwise_f32",
         key=shape.key,
         build=lambda module, name: depthwise_function(module, name, shape),
-        constants={"w": pack_depthwise(weights), "bias": pack_bias(bias, Panels(shape.channels, LANES))},
-        flops=2 * shape.images * shape.y.out * shape.x.out * weights.size,
-        second=node.input(3),
+        constants={
+            "w": pack_depthwise(layer.weights),
+            "bias": pack_bias(layer.bias, Panels(shape.channels, LANES)),
+        },
+        flops=layer.flops,
+        second=layer.node.input(3),
     )
 
 
-def _has_winograd(spec: Conv2d, channels: int, filters: int, out: tuple[int, int]) -> bool:
-    plain = spec.kernel == (3, 3) and spec.strides == spec.dilations == (1, 1) and spec.groups == 1
-    return plain and winograd_pays(channels, filters, out)
-
-
-def _winograd(node: Node, shape: WinogradShape, weights: NDArray[Any], bias: NDArray[Any] | None) -> Step:
+def _winograd(layer: _Layer) -> Step:
+    tile = gemm_tile(MAX_BLOCK, layer.channels, layer.filters, layer.channels)
+    shape = WinogradShape(layer.images, layer.y, layer.x, layer.channels, layer.filters, tile, layer.epilogue)
     return kernel_step(
-        node,
+        layer.node,
         op="winograd_f32",
         key=shape.key,
         build=lambda module, name: winograd_function(module, name, shape),
         constants={
-            "w": pack_winograd(weights, shape),
+            "w": pack_winograd(layer.weights, shape),
             "zeros": pack_bias(None, shape.panels),
-            "bias": pack_bias(bias, shape.panels),
+            "bias": pack_bias(layer.bias, shape.panels),
         },
-        flops=2 * shape.images * shape.y.out * shape.x.out * weights.size,
-        second=node.input(3),
+        flops=layer.flops,
+        second=layer.node.input(3),
         scratch=shape.scratch,
     )
 
 
-def _direct(node: Node, shape: ConvShape, weights: NDArray[Any], bias: NDArray[Any] | None) -> Step:
-    filters = weights.reshape(shape.groups, shape.filters, *weights.shape[1:]).transpose(0, 3, 4, 2, 1)
-    biases = [None] * shape.groups if bias is None else bias.reshape(shape.groups, shape.filters)
-    packed = [pack_matrix(group.reshape(-1, shape.filters), shape.panels, dot=shape.tile.dot) for group in filters]
+def _direct(layer: _Layer) -> Step:
+    groups = layer.groups
+    channels, filters = layer.channels // groups, layer.filters // groups
+    tile = gemm_tile(layer.x.out, layer.weights[0].size, filters, channels)
+    shape = ConvShape(layer.images, layer.y, layer.x, channels, filters, groups, tile, layer.epilogue)
+    matrices = layer.weights.reshape(groups, filters, *layer.weights.shape[1:]).transpose(0, 3, 4, 2, 1)
+    packed = [pack_matrix(matrix.reshape(-1, filters), shape.panels, dot=tile.dot) for matrix in matrices]
+    biases = [None] * groups if layer.bias is None else layer.bias.reshape(groups, filters)
     return kernel_step(
-        node,
+        layer.node,
         op="conv2d_f32",
         key=shape.key,
         build=lambda module, name: conv_function(module, name, shape),
         constants={"w": np.concatenate(packed), "bias": np.concatenate([pack_bias(b, shape.panels) for b in biases])},
-        flops=2 * shape.images * shape.y.out * shape.x.out * weights.size,
-        second=node.input(3),
+        flops=layer.flops,
+        second=layer.node.input(3),
     )
 
 

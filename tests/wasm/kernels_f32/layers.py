@@ -132,7 +132,8 @@ def finished(total: NDArray[np.float64], layer: Layer, activation: Activation) -
         case ActivationKind.LEAKY_RELU:
             return np.where(total < 0, activation.a * total, total)
         case ActivationKind.SILU:
-            return np.divide(total, 1 + np.exp(-total), dtype=np.float64)
+            exponential: NDArray[np.float64] = np.exp(-total)
+            return total / (1 + exponential)
         case _:
             return total
 

@@ -39,6 +39,11 @@ CASES: dict[str, tuple[str, Layer]] = {
         conv_layer((1, 49, 10, 1), 64, Conv2d(kernel=(10, 4), strides=(2, 2), pads=(4, 1, 5, 1), activation=RELU)),
     ),
     "one dimension": ("conv2d_f32", conv_layer((2, 1, 17, 6), 9, Conv2d(kernel=(1, 5), pads=(0, 2, 0, 2)))),
+    "one column": ("conv2d_f32", conv_layer((2, 17, 1, 6), 9, Conv2d(kernel=(5, 1), pads=(2, 0, 2, 0)), residual=True)),
+    "one column, wider kernel": (
+        "conv2d_f32",
+        conv_layer((1, 11, 1, 4), 9, Conv2d(kernel=(3, 3), strides=(2, 1), pads=(1, 1, 1, 1))),
+    ),
     "3x3, stride 2": (
         "conv2d_f32",
         conv_layer((2, 9, 7, 8), 13, Conv2d(kernel=(3, 3), strides=(2, 2), pads=SAME), residual=True),

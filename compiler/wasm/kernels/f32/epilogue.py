@@ -11,6 +11,7 @@ from wasm_emit.function import Function, Local
 from wasm_emit.instructions import f32x4, v128
 from wasm_emit.types import Expr
 
+
 @dataclass(frozen=True, kw_only=True)
 class Epilogue:
     """``residual``: a tensor of the output's shape is added; then ``activation`` follows."""

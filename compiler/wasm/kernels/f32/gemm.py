@@ -1,7 +1,8 @@
 """Matrix product [M, K] x [K, N] with packed weights: also 1x1 convolutions, whose rows are pixels.
 
-Two loop orders: panels outside when the weights are larger than ``RESIDENT_BYTES`` (a panel stays in the first-level
-cache while all rows pass), rows outside when all weights stay there (every input row is then read once).
+Two loop orders. Panels outside: a panel stays in the first-level cache while all rows pass. Rows outside when all
+weights stay there (``RESIDENT_BYTES``; every input row is then read once), and when rows of the result are longer than
+those of the input: they are then written from end to end. Blocks of rows in between gain nothing.
 """
 
 from __future__ import annotations
@@ -70,7 +71,8 @@ def gemm_function(module: Module, name: str, shape: GemmShape) -> Function:
         residual=fn.param(I32, "residual") if shape.epilogue.residual else None,
         c=fn.param(I32, "c"),
     )
-    if shape.depth * shape.panels.padded * F32_BYTES <= RESIDENT_BYTES and shape.panels.padded > shape.tile.width:
+    resident = shape.depth * shape.panels.padded * F32_BYTES <= RESIDENT_BYTES
+    if (resident or shape.columns > shape.depth) and shape.panels.padded > shape.tile.width:
         _rows_outside(fn, shape, at)
     else:
         _panels_outside(fn, shape, at)
@@ -99,8 +101,8 @@ def _rows_outside(fn: Function, shape: GemmShape, at: _Pointers) -> None:
 
 def _tile(fn: Function, shape: GemmShape, at: _Pointers, height: int, width: int, valid: int) -> None:
     sums = make_sums(fn, shape.tile, height, width)
-    sums.start(at.bias)
-    sums.run(fn.new(at.a, "ak"), fn.new(at.b, "bk"), shape.a_stride * F32_BYTES, shape.depth, shape.b_stride * F32_BYTES)
+    a, b = fn.new(at.a, "ak"), fn.new(at.b, "bk")
+    sums.whole(at.bias, a, b, shape.a_stride * F32_BYTES, shape.depth, shape.b_stride * F32_BYTES)
     sums.finish(shape.epilogue, at.bias, at.c, at.residual, shape.c_stride * F32_BYTES, valid)
 
 

@@ -37,6 +37,9 @@ class Sums(Protocol):
         Rows of ``a`` are ``row_bytes`` apart; those of ``b`` ``b_step`` bytes, or packed (0).
         """
 
+    def whole(self, bias: Local, a: Local, b: Local, row_bytes: int, depth: int, b_step: int = 0) -> None:
+        """``start`` and a single ``run``."""
+
     def finish(
         self, epilogue: Epilogue, bias: Local, out: Local, residual: Local | None, row_bytes: int, valid: int
     ) -> None:
@@ -79,6 +82,11 @@ class SplatSums:
             fn.advance(a, F32_BYTES)
             fn.advance(b, b_step or self.vectors * VECTOR_BYTES)
 
+    def whole(self, bias: Local, a: Local, b: Local, row_bytes: int, depth: int, b_step: int = 0) -> None:
+        """See ``Sums``."""
+        self.start(bias)
+        self.run(a, b, row_bytes, depth, b_step)
+
     def finish(
         self, epilogue: Epilogue, bias: Local, out: Local, residual: Local | None, row_bytes: int, valid: int
     ) -> None:
@@ -114,16 +122,27 @@ class DotSums:
         """See ``Sums``."""
         if b_step or depth % LANES:
             raise EmitError(f"expected packed weights of a depth that is a multiple of four, got {depth}")
+        with countdown(self.fn, depth // LANES, name="k"):
+            self._step(a, b, row_bytes, first=False)
+
+    def whole(self, bias: Local, a: Local, b: Local, row_bytes: int, depth: int, b_step: int = 0) -> None:
+        """See ``Sums``: the first products are the sums' first values, nothing is added to zeros."""
+        del bias
+        self._step(a, b, row_bytes, first=True)
+        if depth > LANES:
+            self.run(a, b, row_bytes, depth - LANES, b_step)
+
+    def _step(self, a: Local, b: Local, row_bytes: int, *, first: bool) -> None:
         fn = self.fn
-        with countdown(fn, depth // LANES, name="k"):
-            for r, value in enumerate(self._a):
-                fn.set(value, v128.load(a, offset=r * row_bytes))
-            for c in range(self.width):
-                fn.set(self._b, v128.load(b, offset=c * VECTOR_BYTES))
-                for value, row in zip(self._a, self.acc, strict=True):
-                    fn.set(row[c], f32x4.add(row[c], f32x4.mul(value, self._b)))
-            fn.advance(a, VECTOR_BYTES)
-            fn.advance(b, self.width * VECTOR_BYTES)
+        for r, value in enumerate(self._a):
+            fn.set(value, v128.load(a, offset=r * row_bytes))
+        for c in range(self.width):
+            fn.set(self._b, v128.load(b, offset=c * VECTOR_BYTES))
+            for value, row in zip(self._a, self.acc, strict=True):
+                product = f32x4.mul(value, self._b)
+                fn.set(row[c], product if first else f32x4.add(row[c], product))
+        fn.advance(a, VECTOR_BYTES)
+        fn.advance(b, self.width * VECTOR_BYTES)
 
     def finish(
         self, epilogue: Epilogue, bias: Local, out: Local, residual: Local | None, row_bytes: int, valid: int

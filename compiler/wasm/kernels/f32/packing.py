@@ -55,7 +55,11 @@ def pack_matrix(matrix: NDArray[np.float32], panels: Panels, *, dot: bool = Fals
     body = matrix[:, :full].reshape(rows, panels.count, panels.width).transpose(1, 0, 2)
     tail = np.zeros((1, rows, panels.tail_width), dtype=np.float32)
     tail[0, :, : panels.tail] = matrix[:, full:]
-    parts = [part.reshape(len(part), rows // LANES, LANES, -1).swapaxes(2, 3) if dot else part for part in (body, tail) if part.size]
+    parts = [
+        part.reshape(len(part), rows // LANES, LANES, -1).swapaxes(2, 3) if dot else part
+        for part in (body, tail)
+        if part.size
+    ]
     return np.concatenate([part.ravel() for part in parts]).astype(np.float32)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 GEMV_WIDTH = 28
-"""Columns of a panel where an item has one row: seven sums hide an addition's latency, and with seven vectors of weights
-they still fit into sixteen registers.
+"""Columns of a panel where an item has one row.
+
+Seven sums hide an addition's latency; with seven vectors of weights they still fit into sixteen registers.
 """
 
 
@@ -39,12 +40,13 @@ def gemm_tile(rows: int, depth: int, columns: int, run: int) -> Tile:
         return Tile(1, min(GEMV_WIDTH, -(-columns // 4) * 4))
     if run % 4 == 0 and depth >= DOT_DEPTH:
         return Tile(2, 4, dot=True)
-    return Tile(2, 16) if columns > 8 else Tile(4, 8 if columns > 4 else 4)  # noqa: PLR2004 - one and two vectors
+    if columns > 8:  # noqa: PLR2004 - two vectors
+        return Tile(2, 16)
+    return Tile(4, 8 if columns > 4 else 4)  # noqa: PLR2004 - one vector
 
 
-def depthwise_tile(strides: tuple[int, int]) -> tuple[int, int]:
-    """Output rows and columns at a time."""
-    return (2, 2) if strides == (1, 1) else (1, 4)
+DEPTHWISE_TILE = (2, 2)
+"""Output rows and columns of a depthwise convolution at a time."""
 
 
 def winograd_pays(channels: int, filters: int, out: tuple[int, int]) -> bool:

@@ -19,6 +19,8 @@
     (local $k_left i32)
     (local.set $row (local.get $a))
     (local.set $out (local.get $c))
+    (local.set $ak (local.get $row))
+    (local.set $bk (local.get $b))
     (local.set $acc (v128.load (local.get $bias)))
     (local.set $acc.1 (v128.load offset=16 (local.get $bias)))
     (local.set $acc.2 (v128.load offset=32 (local.get $bias)))
@@ -27,8 +29,6 @@
     (local.set $acc.5 (local.get $acc.1))
     (local.set $acc.6 (local.get $acc.2))
     (local.set $acc.7 (local.get $acc.3))
-    (local.set $ak (local.get $row))
-    (local.set $bk (local.get $b))
     (local.set $k_left (i32.const 8))
     (loop $k
       (local.set $b.1 (v128.load (local.get $bk)))

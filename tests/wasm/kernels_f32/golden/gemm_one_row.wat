@@ -21,6 +21,8 @@
     (local $k_left i32)
     (local.set $row (local.get $a))
     (local.set $out (local.get $c))
+    (local.set $ak (local.get $row))
+    (local.set $bk (local.get $b))
     (local.set $acc (v128.load (local.get $bias)))
     (local.set $acc.1 (v128.load offset=16 (local.get $bias)))
     (local.set $acc.2 (v128.load offset=32 (local.get $bias)))
@@ -28,8 +30,6 @@
     (local.set $acc.4 (v128.load offset=64 (local.get $bias)))
     (local.set $acc.5 (v128.load offset=80 (local.get $bias)))
     (local.set $acc.6 (v128.load offset=96 (local.get $bias)))
-    (local.set $ak (local.get $row))
-    (local.set $bk (local.get $b))
     (local.set $k_left (i32.const 8))
     (loop $k
       (local.set $b.1 (v128.load (local.get $bk)))

@@ -11,10 +11,10 @@
     (local $k_left i32)
     (local.set $row (local.get $a))
     (local.set $out (local.get $c))
-    (local.set $acc (v128.load (local.get $bias)))
-    (local.set $acc.1 (v128.load offset=16 (local.get $bias)))
     (local.set $ak (local.get $row))
     (local.set $bk (local.get $b))
+    (local.set $acc (v128.load (local.get $bias)))
+    (local.set $acc.1 (v128.load offset=16 (local.get $bias)))
     (local.set $k_left (i32.const 8))
     (loop $k
       (local.set $b.1 (v128.load (local.get $bk)))
