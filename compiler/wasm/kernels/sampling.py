@@ -59,7 +59,9 @@ class SampledAxis:
         if how is Interpolation.NEAREST:
             x = fn.new(self._settled(fn, fn.new(f32.nearest(position), "x")), "x")
             return [self._tap(fn, x, F32.const(1.0))]
-        x = fn.new(self._settled(fn, fn.new(position, "x")), "x")
+        x = fn.new(position, "x")
+        if how is Interpolation.LINEAR or self.padding is not Padding.BORDER:
+            fn.set(x, self._settled(fn, x))  # cubic at a border: each tap is clamped, as ONNX Runtime and PyTorch do
         first = fn.new(f32.floor(x), "first")
         part = fn.new(f32.sub(x, first), "part")
         if how is Interpolation.LINEAR:

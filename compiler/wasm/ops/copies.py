@@ -55,9 +55,10 @@ def copies(node: Node, scope: Scope, moves: Sequence[Copy], op: str) -> Step:
 
 def whole(node: Node, scope: Scope, come: Layout, op: str) -> Step:
     """One copy from a layout of the first input into the whole output."""
-    to = layout(scope, node.output)
-    if to.shape != come.shape:
-        to = Layout.of(come.shape, scope.type_of(node.output).dtype.itemsize)
+    kind = scope.type_of(node.output)
+    if kind.size != come.size:
+        raise refuse(node, f"expected an output of {come.size} elements, got {list(kind.shape)}")
+    to = Layout.of(come.shape, kind.dtype.itemsize)
     return copies(node, scope, [Copy(target=node.output, to=to, source=node.input(0), come=come)], op)
 
 

@@ -29,14 +29,17 @@ def _slice(node: Node, scope: Scope) -> Step:
     steps = known_ints(node, scope, 4, "steps") or (1,) * len(starts)
     rank = len(source.shape)
     for axis, start, end, step in zip(normal_axes(axes, rank), starts, ends, steps, strict=False):
-        taken = range(source.shape[axis])[slice(*_bounds(start, end, step))]
+        taken = _taken(source.shape[axis], start, end, step)
         source = source.part(axis, taken.start, len(taken), step)
     return whole(node, scope, source, "slice")
 
 
-def _bounds(start: int, end: int, step: int) -> tuple[int, int | None, int]:
-    """As Python's slice; ONNX writes "to the front, inclusive" as a very negative end."""
-    return start, (None if step < 0 and end <= -(1 << 31) else end), step
+def _taken(size: int, start: int, end: int, step: int) -> range:
+    """Indices of a slice. Bounds are clamped as ONNX says, which is not quite what Python does."""
+    first, last = (bound + size if bound < 0 else bound for bound in (start, end))
+    if step > 0:
+        return range(min(max(first, 0), size), min(max(last, 0), size), step)
+    return range(min(max(first, 0), size - 1), min(max(last, -1), size - 1), step)
 
 
 def _concat(node: Node, scope: Scope) -> Step:

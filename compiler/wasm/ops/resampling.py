@@ -56,7 +56,8 @@ def _half_pixel(axis: Axis, y: Floats) -> Floats:
 
 
 def _half_pixel_symmetric(axis: Axis, y: Floats) -> Floats:
-    return _half_pixel(axis, y) + axis.size / 2 * (1 - axis.output / axis.resized)
+    offset = axis.size / 2 * (1 - axis.output / axis.resized)
+    return offset + (y + 0.5) / axis.scale - 0.5  # in this order: the result may have to be whole
 
 
 COORDINATES: Mapping[str, Callable[[Axis, Floats], Floats]] = {
