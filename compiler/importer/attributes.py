@@ -58,9 +58,9 @@ def _value(one: onnx.AttributeProto) -> Attribute:
     if isinstance(value, onnx.TensorProto):
         return numpy_helper.to_array(value)
     if isinstance(value, bytes):
-        return value.decode()
+        return value.decode(errors="replace")
     if isinstance(value, int | float):
         return value
     if isinstance(value, onnx.SparseTensorProto | onnx.TypeProto):
         return None
-    return tuple(item.decode() if isinstance(item, bytes) else item for item in value)
+    return tuple(item.decode(errors="replace") if isinstance(item, bytes) else item for item in value)

@@ -44,7 +44,7 @@ def bound_inputs(
     found: dict[str, ValueType | NDArray[Any]] = {}
     for value in inputs:
         kind, known = _type(value, symbols, stage), given.bind.get(value.name)
-        found[value.name] = kind if known is None else _array(value.name, kind, known, stage)
+        found[value.name] = kind if known is None else _array(value.name, kind, np.asarray(known), stage)
     return found
 
 

@@ -4,13 +4,14 @@ Shapes are static, so what is constant shows in this one walk, and nothing has t
 node, in this order (the first that applies ends it):
 
 1. a function of the model is replaced by its body; another domain than ai.onnx is refused;
-2. ``Constant``, ``Shape``, ``Size`` and ``Range`` are constants (``known.py``);
-   ``If``, ``Loop`` and ``Scan`` are resolved as far as may be (``control.py``);
-3. an old form is put into the newest one (``dialect.py``);
-4. a node that does nothing is dropped (``simplify.py``);
-5. a node whose inputs are constants is evaluated (``evaluate.py``); so is one whose outputs have no elements;
-6. an operator without a kernel is replaced by the body that ONNX gives for it (``functions.py``);
-7. all others become a node of the graph.
+2. ``If``, ``Loop`` and ``Scan`` are resolved as far as may be (``control.py``);
+   all others must fit the operator's definition (``verify.py``);
+3. ``Constant``, ``Shape``, ``Size`` and ``Range`` are constants (``known.py``);
+4. an old form is put into the newest one (``dialect.py``);
+5. a node that does nothing is dropped (``simplify.py``);
+6. a node whose inputs are constants is evaluated (``evaluate.py``); so is one whose outputs have no elements;
+7. an operator without a kernel is replaced by the body that ONNX gives for it (``functions.py``);
+8. all others become a node of the graph.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from compiler.importer.known import known_output
 from compiler.importer.model_file import MAX_NODES
 from compiler.importer.shapes import infer
 from compiler.importer.simplify import simplify
+from compiler.importer.verify import verify
 from edge_bundle.errors import CompileError, LimitExceededError
 
 
@@ -65,16 +67,19 @@ class Reader:
                 f"expected an operator of ai.onnx, got one of {proto.domain}",
                 advice="export the model with standard ONNX operators only",
             )
-        elif (array := known_output(call)) is not None:
-            call.give_constant(0, array)
         elif proto.op_type in CONTROL:
             CONTROL[proto.op_type](call, self)
-        elif (newer := lift(call)) is not None:
-            self.expand(call, newer)
         else:
+            verify(call)
             self._read_plain(call)
 
     def _read_plain(self, call: Call) -> None:
+        if (array := known_output(call)) is not None:
+            call.give_constant(0, array)
+            return
+        if (newer := lift(call)) is not None:
+            self.expand(call, newer)
+            return
         types = infer(call)
         if simplify(call, types):
             return
