@@ -42,12 +42,12 @@ def power(fn: Function, lanes: Lanes, a: Local, b: Local) -> Expr:
     one = lanes.const(1)
     result, base, left = fn.new(one, "power"), fn.new(a, "base"), fn.new(b, "left")
     if lanes.signed:
-        # A negative exponent leaves 1 and -1 as they are by its parity; all else is below 1.
+        # Below 0 an exponent leaves 1 as it is, and -1 by its parity; every other power is cut to 0.
         parity = lanes.and_(b, one)
-        small = fn.new(lanes.le(lanes.abs(a), one), "small")
-        keep = select(parity, lanes.const(0), small)
+        unit = fn.new(lanes.eq(lanes.abs(a), one), "unit")
+        keep = select(parity, lanes.const(0), unit)
         negative = fn.new(lanes.lt(b, lanes.const(0)), "negative")
-        fn.set(result, select(select(one, lanes.const(0), small), one, negative))
+        fn.set(result, select(select(one, lanes.const(0), unit), one, negative))
         fn.set(left, select(keep, b, negative))
     with fn.block("done") as done, fn.loop("bits") as bits:
         fn.br(done, lanes.eq(left, lanes.const(0)))

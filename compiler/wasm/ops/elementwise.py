@@ -55,23 +55,26 @@ def _variadic(code: Code, *, mean: bool = False) -> Rule:
 
 
 def _clip(node: Node, scope: Scope) -> Step:
-    """``min(max(x, low), high)``: NaN stays, and ``high`` wins where the limits cross."""
-    limits = {}
+    """``min(max(x, low), high)``: NaN stays, and ``high`` wins where the limits cross.
+
+    "They default to numeric_limits::lowest() and numeric_limits::max()": so infinities are clipped without limits too.
+    """
+    limits: dict[int, float] = {1: -_GREATEST, 2: _GREATEST} if scope.type_of(node.output).dtype is DType.FP32 else {}
     reads = [node.input(0)]
-    for index, name in ((1, node.input(1)), (2, node.input(2))):
-        known = scope.constant(name) if name else None
+    for place in (1, 2):
+        known = scope.constant(node.input(place))
         if known is not None:
-            limits[index] = np.ravel(known)[0].item()
-        elif name:
-            reads.append(name)
+            limits[place] = np.ravel(known)[0].item()
+        elif node.input(place):
+            reads.append(node.input(place))
+            limits.pop(place, None)
 
     def body(fn: Function, lanes: Lanes, values: Sequence[Local]) -> Expr:
         value, *given = values
-        for index, least, most in ((1, lanes.pmax, lanes.max), (2, lanes.pmin, lanes.min)):
-            if not node.input(index):
-                continue
-            limit = lanes.const(limits[index]) if index in limits else given.pop(0)
-            value = fn.new((least if lanes.is_float else most)(value, limit), "held")
+        for place, least, most in ((1, lanes.pmax, lanes.max), (2, lanes.pmin, lanes.min)):
+            if place in limits or node.input(place):
+                limit = lanes.const(limits[place]) if place in limits else given.pop(0)
+                value = fn.new((least if lanes.is_float else most)(value, limit), "held")
         return value
 
     return pointwise(node, scope, body, reads=reads)
@@ -97,6 +100,7 @@ def _rounding(how: str) -> Rule:
     return simple(lambda _, lanes, x: lanes.round(how, x), FP32)
 
 
+_GREATEST = float(np.finfo(np.float32).max)
 _BY_ZERO = "integers: x / 0 is 0, the lowest one by -1 wraps around"
 
 RULES: Rules = {

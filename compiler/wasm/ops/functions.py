@@ -85,7 +85,7 @@ def _hard_swish(fn: Function, lanes: Lanes, x: Local) -> Expr:
 
 
 def _thresholded(_fn: Function, lanes: Lanes, x: Local, alpha: float) -> Expr:
-    return lanes.select(lanes.le(x, lanes.const(alpha)), lanes.const(0.0), x)
+    return lanes.select(lanes.gt(x, lanes.const(alpha)), x, lanes.const(0.0))
 
 
 def _shrink(fn: Function, lanes: Lanes, x: Local, lambd: float, bias: float) -> Expr:
