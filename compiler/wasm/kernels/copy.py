@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 
 from compiler.wasm.kernels.layout import Layout, merge
 from compiler.wasm.kernels.loops import loops
+from compiler.wasm.kernels.tiles import TILES
 from wasm_emit.function import Function, Local
-from wasm_emit.instructions import i8x16, i16x8, i32, i32x4, i64, i64x2, memory, shuffle, v128
+from wasm_emit.instructions import i8x16, i16x8, i32, i32x4, i64, i64x2, memory, v128
 from wasm_emit.types import Expr, Operand, as_i32
 
 VECTOR = 16
@@ -18,9 +19,6 @@ STRAIGHT_BYTES = 8 * VECTOR
 
 LOOP_BYTES = 1024
 """A longer run goes through ``memory.copy``: a call into the engine, cheaper than this many bytes by vectors."""
-
-TILE = 4
-"""Rows and columns of a transposed tile: four vectors of four 32-bit elements."""
 
 _PIECES: tuple[tuple[int, Callable[..., Expr], Callable[..., Expr]], ...] = (
     (16, v128.load, v128.store), (8, i64.load, i64.store), (4, i32.load, i32.store),
@@ -45,8 +43,8 @@ def copy_layout(fn: Function, target: Operand, to: Layout, source: Operand, come
     to, come = to.permute(order), come.permute(order)
     sizes, (strides, steps) = merge(to.shape, (to.strides, come.strides))
     dst, src = fn.new(as_i32(target) + to.start, "dst"), fn.new(as_i32(source) + come.start, "src")
-    if itemsize == TILE and (axis := _transposed_axis(sizes, strides, steps)) is not None:
-        _copy_tiles(fn, dst, src, sizes, strides, steps, axis)
+    if itemsize in TILES and (axis := _transposed_axis(sizes, strides, steps, itemsize)) is not None:
+        _copy_tiles(fn, dst, src, sizes, strides, steps, axis, itemsize)
         return
     _copy_rows(fn, dst, src, sizes, strides, steps, itemsize)
 
@@ -118,25 +116,28 @@ def _copy_rows(
             fill_run(fn, to, load(come), itemsize, inner)
 
 
-def _transposed_axis(sizes: Sequence[int], strides: Sequence[int], steps: Sequence[int]) -> int | None:
+def _transposed_axis(sizes: Sequence[int], strides: Sequence[int], steps: Sequence[int], itemsize: int) -> int | None:
     """The axis along which the source is dense, if the target is dense along the last one and both are long."""
-    if len(sizes) < 2 or strides[-1] != TILE or steps[-1] == TILE or sizes[-1] < TILE:  # noqa: PLR2004 - two axes
+    tile, _ = TILES[itemsize]
+    if len(sizes) < 2 or strides[-1] != itemsize or steps[-1] == itemsize or sizes[-1] < tile:  # noqa: PLR2004 - two axes
         return None
-    return next((axis for axis in range(len(sizes) - 1) if steps[axis] == TILE and sizes[axis] >= TILE), None)
+    return next((axis for axis in range(len(sizes) - 1) if steps[axis] == itemsize and sizes[axis] >= tile), None)
 
 
 def _copy_tiles(
-    fn: Function, dst: Local, src: Local, sizes: Sequence[int], strides: Sequence[int], steps: Sequence[int], axis: int
-) -> None:
-    """Tiles of 4 x 4, then the edges that are left over, by elements."""
+    fn: Function, dst: Local, src: Local, sizes: Sequence[int], strides: Sequence[int], steps: Sequence[int],
+    axis: int, itemsize: int,
+) -> None:  # fmt: skip
+    """Whole tiles, then the edges that are left over, by elements."""
+    tile, transpose = TILES[itemsize]
     rows, columns = sizes[axis], sizes[-1]
-    whole_rows, whole_columns = rows // TILE * TILE, columns // TILE * TILE
+    whole_rows, whole_columns = rows // tile * tile, columns // tile * tile
     outer = [other for other in range(len(sizes) - 1) if other != axis]
-    turns = [*(sizes[other] for other in outer), rows // TILE, columns // TILE]
-    ahead = [*(strides[other] for other in outer), TILE * strides[axis], TILE * strides[-1]]
-    behind = [*(steps[other] for other in outer), TILE * steps[axis], TILE * steps[-1]]
+    turns = [*(sizes[other] for other in outer), rows // tile, columns // tile]
+    ahead = [*(strides[other] for other in outer), tile * strides[axis], tile * strides[-1]]
+    behind = [*(steps[other] for other in outer), tile * steps[axis], tile * steps[-1]]
     with loops(fn, turns, [(dst, ahead), (src, behind)]) as ((to, come), _):
-        _transpose_tile(fn, to, strides[axis], come, steps[-1])
+        transpose(fn, to, strides[axis], come, steps[-1])
     edges = [
         (axis, whole_rows, rows - whole_rows, -1, 0, columns),
         (axis, 0, whole_rows, -1, whole_columns, columns - whole_columns),
@@ -147,7 +148,7 @@ def _copy_tiles(
             part[first], part[last] = count, length
             corner = fn.new(dst + start * strides[first] + begin * strides[last], "edge_to")
             origin = fn.new(src + start * steps[first] + begin * steps[last], "edge_from")
-            _copy_rows(fn, corner, origin, *_merged(part, strides, steps), TILE)
+            _copy_rows(fn, corner, origin, *_merged(part, strides, steps), itemsize)
 
 
 def _merged(
@@ -155,20 +156,3 @@ def _merged(
 ) -> tuple[list[int], list[int], list[int]]:
     merged, (ours, theirs) = merge(sizes, (strides, steps))
     return merged, ours, theirs
-
-
-def _transpose_tile(fn: Function, dst: Expr, row: int, src: Expr, column: int) -> None:
-    """Row ``i`` of the target (``row`` bytes apart) is lane ``i`` of the four source vectors (``column`` apart)."""
-    a, b, c, d = (fn.new(v128.load(src + index * column), "v") for index in range(TILE))
-    low = [0, 1, 2, 3, 16, 17, 18, 19, 4, 5, 6, 7, 20, 21, 22, 23]
-    high = [lane + 8 for lane in low]
-    ab, cd = fn.new(shuffle(a, b, low), "ab"), fn.new(shuffle(c, d, low), "cd")
-    ab_high, cd_high = fn.new(shuffle(a, b, high), "ab"), fn.new(shuffle(c, d, high), "cd")
-    first = [*range(8), *range(16, 24)]
-    second = [*range(8, 16), *range(24, 32)]
-    rows = (
-        shuffle(ab, cd, first), shuffle(ab, cd, second), shuffle(ab_high, cd_high, first),
-        shuffle(ab_high, cd_high, second),
-    )  # fmt: skip
-    for index, vector in enumerate(rows):
-        fn.do(v128.store(dst + index * row, vector))

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 from compiler.ir.graph import Node
 from compiler.wasm.kernels.contract import Contraction, Factor, contract
+from compiler.wasm.kernels.copy import copy_layout
+from compiler.wasm.kernels.layout import Layout
 from compiler.wasm.kernels.prepared import Prepared
 from compiler.wasm.ops.convolve import FLOATS, add_bias, per_channel
 from compiler.wasm.ops.copies import layout
@@ -109,11 +111,20 @@ def _conv_transpose(node: Node, scope: Scope) -> Step:
     spatial = [size + left + right for size, left, right in zip(x.shape[2:], before, after, strict=True)]
     source = Prepared(key="x", value=node.input(0), kind=x, shape=(*x.shape[:2], *spatial), before=(0, 0, *before))
     made = _Transposed(node=node, scope=scope, groups=groups, x=source, before=before)
+    apart = strides[-1] > 1  # vectors need rows that are dense
+    scratch = dict(source.scratch)
+    if apart:
+        scratch["phase"] = max(made.part(phases).size for phases in itertools.product(*axes)) * y.dtype.itemsize
 
     def emit(out: StepEmitter) -> None:
         base = source.address(out)
         for phases in itertools.product(*axes):
-            contract(out.fn, made.contraction(out, base, phases))
+            part = made.part(phases)
+            dense = Layout.of(part.shape, y.dtype.itemsize) if apart else part
+            target = out.scratch("phase") if apart else out.at(node.output)
+            contract(out.fn, made.contraction(out, base, phases, target, dense))
+            if apart:
+                copy_layout(out.fn, out.at(node.output), part, target, dense, y.dtype.itemsize)
 
     return Step(
         name=node.name,
@@ -121,7 +132,7 @@ def _conv_transpose(node: Node, scope: Scope) -> Step:
         reads=tuple(dict.fromkeys(filter(None, node.inputs))),
         writes=(node.output,),
         emit=emit,
-        scratch=source.scratch,
+        scratch=scratch,
         flops=2 * x.size * w.size // w.shape[0],
     )
 
@@ -136,16 +147,21 @@ class _Transposed:
     x: Prepared
     before: tuple[int, ...]
 
-    def contraction(self, out: StepEmitter, base: int, phases: Sequence[_Phase]) -> Contraction:
-        """One phase per axis."""
+    def part(self, phases: Sequence[_Phase]) -> Layout:
+        """What one phase per axis writes of the output, [N, G, O/G, spatial..]."""
+        y = layout(self.scope, self.node.output)
+        y = y.split(1, (self.groups, y.shape[1] // self.groups))
+        for axis, phase in enumerate(phases):
+            y = y.part(axis + 3, phase.first, phase.count, _stride(self.node, axis, len(phases)))
+        return y
+
+    def contraction(self, out: StepEmitter, base: int, phases: Sequence[_Phase], target: int, y: Layout) -> Contraction:
+        """One phase per axis, written to ``y`` from address ``target`` on."""
         groups, node = self.groups, self.node
         x = self.x.layout.split(1, (groups, self.x.shape[1] // groups))
         w = layout(self.scope, node.input(1))
         w = w.split(0, (groups, w.shape[0] // groups))
-        y = layout(self.scope, node.output)
-        y = y.split(1, (groups, y.shape[1] // groups))
         for axis, phase in enumerate(phases):
-            y = y.part(axis + 3, phase.first, phase.count, _stride(node, axis, len(phases)))
             w = w.part(axis + 3, phase.tap, phase.taps, phase.tap_step)
             base += (phase.start + self.before[axis]) * x.strides[axis + 3]
         back = tuple(-phase.back * step for phase, step in zip(phases, x.strides[3:], strict=True))
@@ -155,7 +171,7 @@ class _Transposed:
         return Contraction(
             shape=y.shape,
             reduced=(w.shape[1], *w.shape[3:]),
-            target=Factor(address=out.at(node.output) + y.start, dtype=dtype, steps=y.strides),
+            target=Factor(address=target + y.start, dtype=dtype, steps=y.strides),
             factors=(
                 Factor(
                     address=base, dtype=dtype, steps=(*x.strides[:2], 0, *x.strides[3:]), sums=(x.strides[2], *back)

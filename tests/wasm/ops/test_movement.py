@@ -33,6 +33,13 @@ def transpose(name: str, *shape: int, perm: tuple[int, ...]) -> Case:
     transpose("five axes", 2, 3, 4, 5, 6, perm=(4, 2, 0, 3, 1)),
     transpose("only axes of one element", 1, 7, 1, 3, perm=(2, 1, 0, 3)),
     Case(name="bytes", op="Transpose", inputs=[counting(5, 7, dtype=np.int8)], outputs=[INT8]),
+    Case(
+        name="tiles of bytes",
+        op="Transpose",
+        inputs=[counting(2, 17, 26, dtype=np.uint8)],
+        outputs=[UINT8],
+        attrs={"perm": (0, 2, 1)},
+    ),
     Case(name="int64", op="Transpose", inputs=[counting(5, 6, 7, dtype=np.int64)], outputs=[INT64]),
 )
 def test_transpose(case: Case) -> None:
@@ -184,6 +191,19 @@ def test_any_pad(shape: list[int], mode: Any, data: st.DataObject) -> None:
     pads = [before for before, _ in widths] + [after for _, after in widths]
     (y,) = Case(name="", op="Pad", inputs=[x, ints(*pads)], attrs={"mode": mode}, opset=19).run()
     np.testing.assert_array_equal(y, np.pad(x, widths, mode))
+
+
+def test_an_update_in_place_keeps_what_others_read() -> None:
+    nodes = [
+        helper.make_node("Neg", ["x"], ["n"]),
+        helper.make_node("ScatterND", ["n", "at", "u"], ["a"]),
+        helper.make_node("ScatterND", ["a", "at", "v"], ["b"]),
+        helper.make_node("Abs", ["b"], ["y"]),
+        helper.make_node("Abs", ["n"], ["z"]),
+    ]
+    constants = {"at": np.array([[1]], np.int64), "u": floats(1, 3, seed=1), "v": floats(1, 3, seed=2)}
+    x = floats(4, 3)
+    check(model(graph(nodes, [like("x", x)], [value(name, shape=None) for name in "yz"], constants)), {"x": x})
 
 
 def test_a_view_has_no_step() -> None:
