@@ -143,7 +143,7 @@ def gemm_layer(rows: int, depth: int, columns: int, *, stored: bool = True, dtyp
     w_scales = rng.uniform(0.002, 0.006, columns).astype(np.float32)
     y = random_quant(rng, dtype, x.scale * 0.004 * 70 * float(np.sqrt(depth))) if stored else None
     low, high = stored_range(dtype)
-    constants = {
+    constants: dict[str, Array] = {
         "w": rng.integers(-127, 128, (depth, columns)).astype(np.int8),
         "b": rng.integers(-3000, 3000, columns).astype(np.int32),
     }
@@ -159,12 +159,12 @@ def expected_conv(layer: Layer) -> Array:
     spec: QConv2d = layer.spec
     sums = conv_sums(layer).astype(np.int32).astype(np.float32)
     scales = np.float32(spec.x.scale) * spec.w_scales / np.float32(spec.y.scale)
-    own = np.clip(np.rint(sums * scales) + spec.y.zero_point, spec.low, spec.high)
+    own: Array = np.clip(np.rint(sums * scales) + spec.y.zero_point, spec.low, spec.high)
     if spec.residual is None:
-        return own.astype(layer.y.dtype.numpy_name)
+        return np.asarray(own, dtype=layer.y.dtype.numpy_name)
     after = spec.residual
     both = expected_sum(own, layer.inputs["r"], spec.y, after.other, after.y)
-    return np.clip(both, after.low, after.high).astype(layer.y.dtype.numpy_name)
+    return np.asarray(np.clip(both, after.low, after.high), dtype=layer.y.dtype.numpy_name)
 
 
 def conv_sums(layer: Layer) -> NDArray[np.int64]:
@@ -241,7 +241,7 @@ def ort_conv(layer: Layer) -> Array:
         **quant_constants("x", spec.x), **quant_constants("y", spec.y),
         "w": layer.constants["w"], "w_scale": spec.w_scales, "w_zero": np.zeros(len(spec.w_scales), dtype=np.int8),
     }  # fmt: skip
-    reads = ("x", "x_scale", "x_zero", "w", "w_scale", "w_zero", "y_scale", "y_zero")
+    reads: tuple[str, ...] = ("x", "x_scale", "x_zero", "w", "w_scale", "w_zero", "y_scale", "y_zero")
     if "b" in layer.constants:
         constants["b"] = layer.constants["b"]
         reads = (*reads, "b")
