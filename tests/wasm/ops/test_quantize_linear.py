@@ -29,10 +29,10 @@ CODES: dict[type, int] = {
 @pytest.mark.parametrize("constant", [True, False], ids=["constants", "data"])
 def test_ties_and_ends(dtype: type, zero: int, constant: bool) -> None:
     point: Array = np.array(zero, dtype)
-    beside: list[Input] = [np.array(0.5, np.float32), point]
+    inputs: list[Input] = [TIES, np.array(0.5, np.float32), point]
     if constant:
-        beside = [Fixed(np.array(0.5, np.float32)), Fixed(point)]
-    case = Case(name="q", op="QuantizeLinear", inputs=[TIES, *beside], outputs=[CODES[dtype]], opset=21)
+        inputs[1:] = [Fixed(np.array(0.5, np.float32)), Fixed(point)]
+    case = Case(name="q", op="QuantizeLinear", inputs=inputs, outputs=[CODES[dtype]], opset=21)
     case.check()
 
 
@@ -56,7 +56,7 @@ def test_there_and_back(data: st.DataObject) -> None:
     scales_shape = {"tensor": (), "axis": (shape[axis],), "block": full}[kind]
     random = np.random.default_rng(len(shape) + blocks)
     scale = random.uniform(0.01, 0.5, scales_shape).astype(np.float32)
-    zero = random.integers(0, 100, scales_shape).astype(dtype)
+    zero: Array = random.integers(0, 100, scales_shape).astype(dtype)
     x = (random.standard_normal(shape) * 20).astype(np.float32)
     attrs = {"axis": axis} | ({"block_size": shape[axis] // blocks} if kind == "block" else {})
     wide_scale, wide_zero = (_widened(one, shape, axis, kind, shape[axis] // blocks) for one in (scale, zero))
