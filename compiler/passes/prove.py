@@ -4,8 +4,8 @@ Requires: lowered variants whose runtimes are installed here; a labelled evaluat
 Ensures:
     1. one ``Measured`` per profile, with accuracy, agreement, latency, memory and determinism;
     2. accuracy and latency keep the contract's promises;
-    3. numeric class ``host-exact`` only if no bit changed between repeats and between engines (and the profile
-       claims it).
+    3. a numeric class other than ``approximate`` only if no bit changed between repeats, engines and processes (and the
+       profile claims it).
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from compiler.compilation import Compilation, Lowered, Measured, Reference, Sources, need
+from compiler.fresh_process import digest_outputs, run_in_fresh_process
 from compiler.goldens import golden_inputs, make_goldens
 from compiler.latency import measure_latency
 from compiler.passes.ensures import ensure
-from compiler.peak_rss import measure_peak_rss
 from compiler.progress import Progress
 from compiler.promises import check_accuracy, check_latency
 from compiler.request import CompileRequest
@@ -79,7 +79,9 @@ def measure(
         latency = measure_latency(engine, dataset, runs=request.latency_runs)
         check_latency(contract, name, latency)
         measured_on = _measured_on(variant, engine)
-    peak_rss_bytes = measure_peak_rss(source, tensors(dataset, 0))
+        answer = digest_outputs(engine.run(tensors(dataset, 0)))
+    fresh = run_in_fresh_process(source, tensors(dataset, 0))
+    deterministic = deterministic and fresh.outputs_digest == answer
     progress.done()
     return Measured(
         lowered=variant,
@@ -89,7 +91,7 @@ def measure(
         slices=accuracy_by_slice(scores, dataset.labels, dataset.slices),
         agreement=agreement(scores, reference.scores),
         latency=latency,
-        peak_rss_bytes=peak_rss_bytes,
+        peak_rss_bytes=fresh.peak_rss_bytes,
         deterministic=deterministic,
         measured_on=measured_on,
         measured_at=_timestamp(request.clock()),

@@ -18,9 +18,9 @@ from sklearn.metrics import accuracy_score
 
 from compiler.compile import CompileResult, compile_bundle
 from compiler.dataset import load_evaluation
+from compiler.fresh_process import digest_outputs, run_in_fresh_process
 from compiler.goldens import SAMPLES
 from compiler.passes import package
-from compiler.peak_rss import measure_peak_rss
 from compiler.progress import Silent
 from compiler.publish import staging_dir
 from edge_bundle.contract_file import contract_digest, load_contract
@@ -343,7 +343,7 @@ def test_memory_is_measured_in_a_process_of_its_own(digits: CompileResult) -> No
     variant = verified(digits.bundle_dir).variants["cpu-fp32"]
     row = load_evaluation(DIGITS / "evaluation.npz", variant.contract.inputs).row(0)
     inputs = {name: to_tensor(array) for name, array in row.items()}
-    assert measure_peak_rss(source_of(variant.manifest, variant.files), inputs) < 150 << 20
+    assert run_in_fresh_process(source_of(variant.manifest, variant.files), inputs).peak_rss_bytes < 150 << 20
     assert len(block) == 200 << 20
 
 
@@ -353,10 +353,13 @@ def test_the_callers_folder_cannot_shadow_the_child(
     (tmp_path / "compiler.py").write_text("raise SystemExit('shadowed')")
     monkeypatch.chdir(tmp_path)
     variant = verified(digits.bundle_dir).variants["cpu-fp32"]
-    assert measure_peak_rss(source_of(variant.manifest, variant.files), variant.goldens[0].inputs) > 10 << 20
+    golden = variant.goldens[0]
+    fresh = run_in_fresh_process(source_of(variant.manifest, variant.files), golden.inputs)
+    assert fresh.peak_rss_bytes > 10 << 20
+    assert fresh.outputs_digest == digest_outputs(golden.outputs)
 
 
 def test_a_child_that_fails_says_why(digits: CompileResult) -> None:
     variant = verified(digits.bundle_dir).variants["cpu-fp32"]
-    with pytest.raises(EngineError, match=r"measuring memory in a fresh process failed: .*EngineError"):
-        measure_peak_rss(source_of(variant.manifest, variant.files), {})
+    with pytest.raises(EngineError, match=r"running in a fresh process failed: .*EngineError"):
+        run_in_fresh_process(source_of(variant.manifest, variant.files), {})

@@ -1,7 +1,7 @@
-"""Peak memory of one variant, measured in a fresh process that loads and runs that variant and nothing else.
+"""One variant in a fresh process that loads and runs it and nothing else: its peak memory, and its answer.
 
-``python -m compiler.peak_rss FOLDER`` is the child: it reads ``job.msgpack`` and ``files/`` from the folder and
-writes the peak resident set size in bytes to its standard output. It imports no onnx, no quantizer and no plots.
+``python -m compiler.fresh_process FOLDER`` is the child: it reads ``job.msgpack`` and ``files/`` from the folder and
+writes a ``FreshRun`` as JSON to its standard output. It imports no onnx, no quantizer and no plots.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from edge_bundle.digest import sha256_digest
 from edge_bundle.errors import EngineError
 from edge_bundle.tensor import DType, Tensor
 from edge_runtime.engine import EngineSource
@@ -47,8 +48,15 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     inputs: dict[str, JobInput]
 
 
-def measure_peak_rss(source: EngineSource, inputs: Mapping[str, Tensor]) -> int:
-    """Peak resident set size, in bytes, of a process that holds this variant.
+class FreshRun(msgspec.Struct, frozen=True, kw_only=True):
+    """What the child measured. ``outputs_digest`` is ``digest_outputs`` of its last run."""
+
+    peak_rss_bytes: int
+    outputs_digest: str
+
+
+def run_in_fresh_process(source: EngineSource, inputs: Mapping[str, Tensor]) -> FreshRun:
+    """Load the variant in a new process, run it there, and say what that took and gave.
 
     Raises:
         EngineError: the child failed; its last line of output says why.
@@ -62,15 +70,25 @@ def measure_peak_rss(source: EngineSource, inputs: Mapping[str, Tensor]) -> int:
         job = Job(source=replace(source, files={}), file_names=names, inputs=rows)
         (Path(folder) / "job.msgpack").write_bytes(msgspec.msgpack.encode(job))
         child = _run_child(source, folder)
-    if child.returncode or not child.stdout.strip().isdigit():
-        lines = child.stderr.decode(errors="replace").strip().splitlines()
-        raise _failed(source, lines[-1] if lines else f"exit status {child.returncode}")
-    return int(child.stdout)
+    try:
+        if child.returncode == 0:
+            return msgspec.json.decode(child.stdout, type=FreshRun)
+    except msgspec.DecodeError:
+        pass  # told below, with what it wrote besides
+    lines = child.stderr.decode(errors="replace").strip().splitlines()
+    raise _failed(source, lines[-1] if lines else f"exit status {child.returncode}")
+
+
+def digest_outputs(outputs: Mapping[str, Tensor]) -> str:
+    """SHA-256 over names and bytes of all outputs, in the order of names."""
+    return sha256_digest(
+        b"".join(name.encode() + b"\0" + bytes(tensor.data) for name, tensor in sorted(outputs.items()))
+    )
 
 
 def _run_child(source: EngineSource, folder: str) -> subprocess.CompletedProcess[bytes]:
     # -P, and our own root first: a file called compiler.py in the caller's folder must not be run in place of this one.
-    command = [sys.executable, "-P", "-m", "compiler.peak_rss", folder]
+    command = [sys.executable, "-P", "-m", "compiler.fresh_process", folder]
     paths = [str(Path(__file__).resolve().parents[1]), *filter(None, sys.path)]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
     try:
@@ -81,15 +99,15 @@ def _run_child(source: EngineSource, folder: str) -> subprocess.CompletedProcess
         raise _failed(source, f"took longer than {TIMEOUT_S} s") from None
 
 
-def run_job(folder: Path) -> int:
-    """Load, run, and return this process's peak resident set size in bytes."""
+def run_job(folder: Path) -> FreshRun:
+    """Load, run, and measure this process."""
     job = msgspec.msgpack.decode((folder / "job.msgpack").read_bytes(), type=Job)
     files = {name: (folder / str(number)).read_bytes() for number, name in enumerate(job.file_names)}
     inputs = {name: Tensor(row.dtype, row.shape, row.data) for name, row in job.inputs.items()}
     with open_engine(replace(job.source, files=files)) as engine:
         for _ in range(RUNS):
-            engine.run(inputs)
-        return own_peak_rss()
+            outputs = engine.run(inputs)
+        return FreshRun(peak_rss_bytes=own_peak_rss(), outputs_digest=digest_outputs(outputs))
 
 
 def own_peak_rss() -> int:
@@ -106,8 +124,8 @@ def own_peak_rss() -> int:
 
 
 def _failed(source: EngineSource, detail: str) -> EngineError:
-    return EngineError(runtime=source.runtime, detail=f"measuring memory in a fresh process failed: {detail}")
+    return EngineError(runtime=source.runtime, detail=f"running in a fresh process failed: {detail}")
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{run_job(Path(sys.argv[1]))}\n")
+    sys.stdout.write(msgspec.json.encode(run_job(Path(sys.argv[1]))).decode())
