@@ -38,7 +38,7 @@ def test_ties_and_ends(dtype: type, zero: int, constant: bool) -> None:
 
 def test_nan_is_the_lowest_integer() -> None:
     x = np.array([np.nan, 1.0], np.float32)
-    inputs = [x, Fixed(np.array(0.5, np.float32)), Fixed(np.array(3, np.int8))]
+    inputs: list[Input] = [x, Fixed(np.array(0.5, np.float32)), Fixed(np.array(3, np.int8))]
     (got,) = Case(name="q", op="QuantizeLinear", inputs=inputs, outputs=[TensorProto.INT8], opset=21).run()
     assert got.tolist() == [-128, 5]
 
