@@ -13,8 +13,8 @@ from wasm_emit.function import Function, Local
 from wasm_emit.instructions import i32, i64, select
 from wasm_emit.types import I64, Expr
 
-INDEX_DTYPES = frozenset({DType.INT32, DType.INT64})
-"""What ONNX allows for indices."""
+OUTSIDE = "an index outside its axis traps"
+"""For the table of operators."""
 
 
 def load_index(fn: Function, pointer: Expr, dtype: DType, size: int, *, negative: bool = True) -> Local:

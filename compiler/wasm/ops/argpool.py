@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from compiler.ir.graph import Node
 from compiler.wasm.kernels.copy import element_access
-from compiler.wasm.kernels.indices import checked_index
+from compiler.wasm.kernels.indices import OUTSIDE, checked_index
 from compiler.wasm.kernels.layout import Layout
 from compiler.wasm.kernels.loops import loops
 from compiler.wasm.lanes import Lanes
@@ -135,4 +135,4 @@ def _max_unpool(node: Node, scope: Scope) -> Step:
     )
 
 
-RULES: Rules = {"MaxUnpool": Rule(lower=_max_unpool, dtypes=EVERY_DTYPE)}
+RULES: Rules = {"MaxUnpool": Rule(lower=_max_unpool, dtypes=EVERY_DTYPE, note=OUTSIDE)}

@@ -68,4 +68,4 @@ def _col2im(node: Node, scope: Scope) -> Step:
     )
 
 
-RULES: Rules = {"Col2Im": Rule(lower=_col2im, dtypes=NUMBERS)}
+RULES: Rules = {"Col2Im": Rule(lower=_col2im, dtypes=NUMBERS, note="constant shapes")}

@@ -121,4 +121,4 @@ def _product(out: StepEmitter, node: Node, scope: Scope, columns: Layout) -> Non
     )
 
 
-RULES: Rules = {"DeformConv": Rule(lower=_deform_conv, dtypes=frozenset({DType.FP32}))}
+RULES: Rules = {"DeformConv": Rule(lower=_deform_conv, dtypes=frozenset({DType.FP32}), note="two spatial dimensions")}

@@ -119,4 +119,8 @@ def _real_inverse(count: int, parts: int, length: int) -> NDArray[Any]:
 
 
 _FLOAT = frozenset({DType.FP32})
-RULES: Rules = {"DFT": Rule(lower=_dft, dtypes=_FLOAT), "STFT": Rule(lower=_stft, dtypes=_FLOAT)}
+_NOTE = "constant lengths, axis and step; a table of sines and cosines of at most 64 MiB"
+RULES: Rules = {
+    "DFT": Rule(lower=_dft, dtypes=_FLOAT, note=_NOTE),
+    "STFT": Rule(lower=_stft, dtypes=_FLOAT, note=_NOTE),
+}

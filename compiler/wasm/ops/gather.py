@@ -9,7 +9,7 @@ import math
 
 from compiler.ir.graph import Node
 from compiler.wasm.kernels.copy import copy_run, element_access, fill_run
-from compiler.wasm.kernels.indices import load_index, load_int
+from compiler.wasm.kernels.indices import OUTSIDE, load_index, load_int
 from compiler.wasm.kernels.loops import loops
 from compiler.wasm.ops.arguments import axis_of
 from compiler.wasm.ops.copies import EVERY_DTYPE, layout
@@ -155,9 +155,9 @@ def _step(node: Node, op: str, emit: Emit) -> Step:
 
 _INTEGERS_AND_FLOAT = frozenset(DType) - {DType.BOOL, DType.FP16}
 RULES: Rules = {
-    "Gather": Rule(lower=_gather, dtypes=EVERY_DTYPE),
-    "GatherElements": Rule(lower=_gather_elements, dtypes=EVERY_DTYPE),
-    "GatherND": Rule(lower=_gather_nd, dtypes=EVERY_DTYPE),
-    "OneHot": Rule(lower=_one_hot, dtypes=_INTEGERS_AND_FLOAT),
-    "ReverseSequence": Rule(lower=_reverse_sequence, dtypes=EVERY_DTYPE),
+    "Gather": Rule(lower=_gather, dtypes=EVERY_DTYPE, note=OUTSIDE),
+    "GatherElements": Rule(lower=_gather_elements, dtypes=EVERY_DTYPE, note=OUTSIDE),
+    "GatherND": Rule(lower=_gather_nd, dtypes=EVERY_DTYPE, note=OUTSIDE),
+    "OneHot": Rule(lower=_one_hot, dtypes=_INTEGERS_AND_FLOAT, note="a constant depth"),
+    "ReverseSequence": Rule(lower=_reverse_sequence, dtypes=EVERY_DTYPE, note="a length beyond the axis traps"),
 }

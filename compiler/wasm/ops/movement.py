@@ -112,7 +112,6 @@ def _space_to_depth(node: Node, scope: Scope) -> Step:
 
 
 _LOWERINGS = {
-    "BitCast": view,
     "Concat": _concat,
     "DepthToSpace": _depth_to_space,
     "Expand": _expand,
@@ -127,4 +126,5 @@ _LOWERINGS = {
     "Transpose": _transpose,
     "Unsqueeze": view,
 }
-RULES: Rules = {op: Rule(lower=lower, dtypes=EVERY_DTYPE) for op, lower in _LOWERINGS.items()}
+_NOTES = {"Slice": "constant starts, ends, axes and steps"}
+RULES: Rules = {op: Rule(lower=lower, dtypes=EVERY_DTYPE, note=_NOTES.get(op, "")) for op, lower in _LOWERINGS.items()}

@@ -125,5 +125,5 @@ def _center_crop_pad(node: Node, scope: Scope) -> Step:
 
 RULES: Rules = {
     "CenterCropPad": Rule(lower=_center_crop_pad, dtypes=EVERY_DTYPE),
-    "Pad": Rule(lower=_pad, dtypes=EVERY_DTYPE),
+    "Pad": Rule(lower=_pad, dtypes=EVERY_DTYPE, note="constant pads"),
 }

@@ -172,8 +172,8 @@ def _lp_pool(node: Node, scope: Scope) -> Step:
 RULES: Rules = {
     "AveragePool": Rule(lower=_average_pool, dtypes=FLOATS),
     "GlobalAveragePool": Rule(lower=_average_pool, dtypes=FLOATS),
-    "GlobalLpPool": Rule(lower=_lp_pool, dtypes=FLOATS),
+    "GlobalLpPool": Rule(lower=_lp_pool, dtypes=FLOATS, note="whole p"),
     "GlobalMaxPool": Rule(lower=_max_pool, dtypes=POOLED),
-    "LpPool": Rule(lower=_lp_pool, dtypes=FLOATS),
+    "LpPool": Rule(lower=_lp_pool, dtypes=FLOATS, note="whole p"),
     "MaxPool": Rule(lower=_max_pool, dtypes=POOLED),
 }

@@ -153,6 +153,6 @@ def _qlinear_conv(node: Node, scope: Scope) -> Step:
 RULES: Rules = {
     "ConvInteger": Rule(lower=_conv_integer, dtypes=BYTES),
     "MatMulInteger": Rule(lower=_matmul_integer, dtypes=BYTES),
-    "QLinearConv": Rule(lower=_qlinear_conv, dtypes=BYTES),
-    "QLinearMatMul": Rule(lower=_qlinear_matmul, dtypes=BYTES),
+    "QLinearConv": Rule(lower=_qlinear_conv, dtypes=BYTES, note="float32 scales"),
+    "QLinearMatMul": Rule(lower=_qlinear_matmul, dtypes=BYTES, note="float32 scales"),
 }

@@ -166,7 +166,8 @@ def _tables(axis: int, taps: Taps, inner: int, fill: float) -> dict[str, NDArray
     }
 
 
+_NOTE = "constant scales or sizes; interpolation of float32 only"
 RULES: Rules = {
-    "Resize": Rule(lower=_resize, dtypes=EVERY_DTYPE),
-    "Upsample": Rule(lower=_upsample, dtypes=EVERY_DTYPE),
+    "Resize": Rule(lower=_resize, dtypes=EVERY_DTYPE, note=_NOTE),
+    "Upsample": Rule(lower=_upsample, dtypes=EVERY_DTYPE, note=_NOTE),
 }

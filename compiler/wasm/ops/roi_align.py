@@ -140,4 +140,5 @@ def _finish(fn: Function, to: Expr, channels: Sequence[int], count: Local, mode:
             fn.do(f32.store(element, select(f32.load(element), f32_const(0.0), i32.gt_s(count, 0))))
 
 
-RULES: Rules = {"RoiAlign": Rule(lower=_roi_align, dtypes=frozenset({DType.FP32}))}
+_NOTE = f"a bin of more than {MAX_SAMPLES} samples along an axis traps, as does an image that is not there"
+RULES: Rules = {"RoiAlign": Rule(lower=_roi_align, dtypes=frozenset({DType.FP32}), note=_NOTE)}

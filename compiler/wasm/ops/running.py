@@ -139,8 +139,11 @@ class _Ranks:
         return self._indices + rank * self._index_item
 
 
+_AXIS = "a constant axis"
+_PRODUCT = _cumulative(1.0, lambda lanes, total, value: lanes.mul(total, value))
+_SUM = _cumulative(0.0, lambda lanes, total, value: lanes.add(total, value))
 RULES: Rules = {
-    "CumProd": Rule(lower=_cumulative(1.0, lambda lanes, total, value: lanes.mul(total, value)), dtypes=NUMBERS),
-    "CumSum": Rule(lower=_cumulative(0.0, lambda lanes, total, value: lanes.add(total, value)), dtypes=NUMBERS),
-    "TopK": Rule(lower=_top_k, dtypes=NUMBERS),
+    "CumProd": Rule(lower=_PRODUCT, dtypes=NUMBERS, note=_AXIS),
+    "CumSum": Rule(lower=_SUM, dtypes=NUMBERS, note=_AXIS),
+    "TopK": Rule(lower=_top_k, dtypes=NUMBERS, note="a constant k; equal elements keep their order"),
 }

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from compiler.ir.graph import Node
 from compiler.wasm.kernels.copy import copy_run
-from compiler.wasm.kernels.indices import load_index
+from compiler.wasm.kernels.indices import OUTSIDE, load_index
 from compiler.wasm.kernels.loops import loops
 from compiler.wasm.lanes import Lanes
 from compiler.wasm.ops.arguments import axis_of
@@ -155,8 +155,8 @@ def _step(node: Node, op: str, emit: Emit) -> Step:
 
 
 RULES: Rules = {
-    "Scatter": Rule(lower=_scatter_elements, dtypes=EVERY_DTYPE),
-    "ScatterElements": Rule(lower=_scatter_elements, dtypes=EVERY_DTYPE),
-    "ScatterND": Rule(lower=_scatter_nd, dtypes=EVERY_DTYPE),
-    "TensorScatter": Rule(lower=_tensor_scatter, dtypes=EVERY_DTYPE),
+    "Scatter": Rule(lower=_scatter_elements, dtypes=EVERY_DTYPE, note=OUTSIDE),
+    "ScatterElements": Rule(lower=_scatter_elements, dtypes=EVERY_DTYPE, note=OUTSIDE),
+    "ScatterND": Rule(lower=_scatter_nd, dtypes=EVERY_DTYPE, note=OUTSIDE),
+    "TensorScatter": Rule(lower=_tensor_scatter, dtypes=EVERY_DTYPE, note=OUTSIDE),
 }

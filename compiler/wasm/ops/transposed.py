@@ -193,4 +193,5 @@ def _stride(node: Node, axis: int, rank: int) -> int:
     return ints(node, "strides", rank)[axis]
 
 
-RULES: Rules = {"ConvTranspose": Rule(lower=_conv_transpose, dtypes=FLOATS)}
+_NOTE = f"strides with a product of at most {MAX_PHASES}"
+RULES: Rules = {"ConvTranspose": Rule(lower=_conv_transpose, dtypes=FLOATS, note=_NOTE)}
