@@ -12,6 +12,7 @@ from compiler.wasm.check_operators import check_operators
 from compiler.wasm.options import WasmOptions
 from compiler.wasm.passes import (
     affine,
+    flat_rows,
     fuse,
     integers,
     layout,
@@ -39,6 +40,7 @@ PASSES: tuple[tuple[str, Pass], ...] = (
     (f"{views.NAME} after sinking", views.run),
     (integers.NAME, integers.run),
     (f"{views.NAME} of integers", views.run),
+    (flat_rows.NAME, flat_rows.run),
     (residuals.NAME, residuals.run),
     (narrow.NAME, narrow.run),
     (weights.NAME, weights.run),
