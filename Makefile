@@ -46,8 +46,9 @@ bench-wasm: $(VENV)/.installed-dev $(PEERS)/node_modules/.package-lock.json  ## 
 conformance: $(VENV)/.installed-dev  ## run ONNX's node tests through the Wasm target and write build/conformance.json
 	@$(BIN)/python -m benchmarks.conformance --out build/conformance.json
 
-docs: $(VENV)/.installed-dev  ## write docs/cli.md anew from the help of every command
+docs: $(VENV)/.installed-dev  ## write docs/cli.md and the generated parts of docs/wasm.md anew
 	@$(BIN)/python -m skerry.reference docs/cli.md
+	@$(BIN)/python -m benchmarks.docs
 
 clean:  ## remove the environment and everything built
 	rm -rf $(VENV) $(PEERS)/node_modules build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""Errors of the elementary functions of the WebAssembly target."""

@@ -1,0 +1,33 @@
+"""Refresh the generated parts of ``docs/wasm.md``: ``python -m benchmarks.docs [--measured]``.
+
+Parts that follow from the code are written always; ``--measured`` takes over what the benchmarks left in ``build/``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from benchmarks.docs.measured import FILES, measured_parts
+from benchmarks.docs.page import PAGE, with_parts
+from benchmarks.docs.static import static_parts
+
+
+@click.command()
+@click.option("--measured", is_flag=True, help="Take over the tables of measurements too.")
+@click.option("--build", type=click.Path(path_type=Path), default=Path("build"), help="Where the benchmarks wrote.")
+def main(measured: bool, build: Path) -> None:
+    """Write the page anew; a measurement that is missing leaves its part as it is."""
+    parts = static_parts()
+    if measured:
+        found = measured_parts(build)
+        for name, (file, command) in FILES.items():
+            if name not in found:
+                click.echo(f"{name}: left as it is, there is no {build / file} (`{command}` makes it)", err=True)
+        parts |= found
+    PAGE.write_text(with_parts(PAGE.read_text(encoding="utf-8"), parts), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m benchmarks.docs")

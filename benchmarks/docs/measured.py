@@ -1,0 +1,21 @@
+"""Parts that were measured: what the benchmarks left in ``build/`` as Markdown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+FILES = {
+    "conformance": ("conformance.md", "make conformance"),
+    "benchmark": ("bench-wasm.md", "make bench-wasm"),
+    "accuracy": ("accuracy.md", "python -m benchmarks.accuracy"),
+}
+"""Part -> its file, and the command that writes the file."""
+
+
+def measured_parts(build: Path) -> dict[str, str]:
+    """The parts whose files are there, each with the command that made it."""
+    return {
+        name: f"Made by `{command}`.\n\n{path.read_text(encoding='utf-8')}"
+        for name, (file, command) in FILES.items()
+        if (path := build / file).is_file()
+    }
