@@ -7,7 +7,6 @@ may write up to 12 bytes behind the row (see ``loopnest.py``).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
 
 from compiler.wasm.lanes import F32X4, Lanes
 from wasm_emit.function import Function, Local
@@ -19,9 +18,6 @@ VECTOR = 16
 
 LANES = 4
 """float32 in it."""
-
-Sum: TypeAlias = Callable[[Local], Expr]
-"""What an accumulator takes from a vector of the row."""
 
 _SIDE = 4
 """Accumulators side by side, so that their latencies overlap."""

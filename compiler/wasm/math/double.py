@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 
 from compiler.wasm.lanes import Lanes
-from compiler.wasm.math.polynomial import as_local, horner
+from compiler.wasm.math.polynomial import as_local, polynomial
 from edge_bundle.tensor import DType
 from wasm_emit.function import Function
 from wasm_emit.types import Expr
@@ -43,7 +43,7 @@ def exp64(fn: Function, x: Expr) -> Expr:
     r = fn.new(F64.sub(high, F64.mul(whole, F64.const(_LN2_LOW))), "r")
     n = fn.new(ints.sub(F64.bits(shifted), F64.bits(F64.const(_MAGIC))), "k")
     half = fn.new(ints.shr(n, 1), "k")
-    series = horner(F64, r, _EXP_SERIES)
+    series = polynomial(fn, F64, r, _EXP_SERIES)
     return F64.mul(F64.mul(series, _power(half)), _power(ints.sub(n, half)))
 
 
@@ -61,7 +61,7 @@ def log64(fn: Function, x: Expr) -> Expr:
     f = fn.new(F64.sub(F64.from_bits(mantissa), F64.const(1.0)), "f")
     s = fn.new(F64.div(f, F64.add(F64.const(2.0), f)), "s")
     square = fn.new(F64.mul(s, s), "square")
-    tail = F64.add(F64.mul(s, horner(F64, square, _LOG_SERIES)), F64.mul(power, F64.const(_LN2_LOW)))
+    tail = F64.add(F64.mul(s, polynomial(fn, F64, square, _LOG_SERIES)), F64.mul(power, F64.const(_LN2_LOW)))
     found = fn.new(F64.add(tail, F64.mul(power, F64.const(_LN2_HIGH))), "log")
     found = fn.new(F64.select(F64.lt(given, F64.const(math.inf)), found, given), "log")  # infinity and NaN
     found = fn.new(F64.select(F64.eq(given, F64.const(0.0)), F64.const(-math.inf), found), "log")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compiler.wasm.lanes import Lanes
-from compiler.wasm.math.polynomial import as_local, horner
+from compiler.wasm.math.polynomial import as_local, polynomial
 from wasm_emit.function import Function, Local
 from wasm_emit.types import Expr
 
@@ -25,6 +25,8 @@ _LOWEST, _HIGHEST = -104.0, 89.0
 _SERIES = (1.37805939e-3, 8.37312452e-3, 4.16695364e-2, 1.66664720e-1, 4.99999851e-1)
 """(e^r - 1 - r) / r^2."""
 _BIAS, _MANTISSA_BITS = 127, 23
+_LIFT = 64
+"""Powers of two down to 2^-150 are normal when lifted by 2^64."""
 
 
 def exp(fn: Function, lanes: Lanes, x: Expr) -> Expr:
@@ -33,8 +35,12 @@ def exp(fn: Function, lanes: Lanes, x: Expr) -> Expr:
 
 
 def exp_of_negative(fn: Function, lanes: Lanes, x: Expr) -> Expr:
-    """e^x within 1 ulp for x <= 0 (or NaN)."""
-    return _scaled(lanes, _parts(fn, lanes, lanes.pmax(as_local(fn, x), lanes.const(_LOWEST))))
+    """e^x within 1 ulp for x <= 0 (or NaN), subnormal results included."""
+    ints = lanes.integers
+    series = _series(fn, lanes, lanes.pmax(as_local(fn, x), lanes.const(_LOWEST)))
+    power = _power(fn, lanes, ints.add(_whole(lanes, series.shifted), ints.const(_LIFT)))
+    lifted = lanes.mul(lanes.add(lanes.const(1.0), series.p), power)
+    return lanes.mul(lifted, lanes.const(2.0**-_LIFT))
 
 
 def exp_flushed(fn: Function, lanes: Lanes, x: Expr) -> Expr:
@@ -90,7 +96,7 @@ def _series(fn: Function, lanes: Lanes, x: Expr) -> _Series:
     whole = fn.new(lanes.sub(shifted, lanes.const(_MAGIC)), "n")
     high = lanes.sub(inside, lanes.mul(whole, lanes.const(_LN2_HIGH)))
     r = fn.new(lanes.sub(high, lanes.mul(whole, lanes.const(_LN2_LOW))), "r")
-    p = lanes.add(r, lanes.mul(lanes.mul(r, r), horner(lanes, r, _SERIES)))
+    p = lanes.add(r, lanes.mul(lanes.mul(r, r), polynomial(fn, lanes, r, _SERIES)))
     return _Series(fn.new(p, "p"), shifted)
 
 

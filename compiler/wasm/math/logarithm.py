@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from compiler.wasm.lanes import Lanes
-from compiler.wasm.math.polynomial import as_local, horner
+from compiler.wasm.math.polynomial import as_local, polynomial
 from wasm_emit.function import Function, Local
 from wasm_emit.types import Expr
 
@@ -56,6 +56,6 @@ def _of_normal(fn: Function, lanes: Lanes, x: Local, lifted: Local) -> Expr:
     s = fn.new(lanes.div(f, lanes.add(lanes.const(2.0), f)), "s")
     z = fn.new(lanes.mul(s, s), "z")
     half = fn.new(lanes.mul(lanes.mul(lanes.const(0.5), f), f), "half")
-    r = lanes.mul(z, horner(lanes, z, _SERIES))
+    r = lanes.mul(z, polynomial(fn, lanes, z, _SERIES))
     tail = lanes.add(lanes.mul(s, lanes.add(half, r)), lanes.mul(power, lanes.const(_LN2_LOW)))
     return lanes.add(lanes.add(lanes.sub(tail, half), f), lanes.mul(power, lanes.const(_LN2_HIGH)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from compiler.wasm.lanes import Lanes
 from compiler.wasm.math.exponential import exp_inside, exp_of_negative
 from compiler.wasm.math.logarithm import log1p_of_fraction
-from compiler.wasm.math.polynomial import as_local, horner
+from compiler.wasm.math.polynomial import as_local, polynomial
 from wasm_emit.function import Function, Local
 from wasm_emit.types import Expr
 
@@ -42,7 +42,7 @@ def tanh(fn: Function, lanes: Lanes, x: Expr) -> Expr:
     given = as_local(fn, x)
     size = fn.new(lanes.abs(given), "size")
     square = fn.new(lanes.mul(given, given), "square")
-    near = lanes.add(given, lanes.mul(lanes.mul(given, square), horner(lanes, square, _TANH_SERIES)))
+    near = lanes.add(given, lanes.mul(lanes.mul(given, square), polynomial(fn, lanes, square, _TANH_SERIES)))
     near = fn.new(near, "near")
     held = fn.new(lanes.pmin(size, lanes.const(_TANH_ONE)), "held")
     one = lanes.const(1.0)
@@ -56,9 +56,9 @@ def erf(fn: Function, lanes: Lanes, x: Expr) -> Expr:
     given = as_local(fn, x)
     size = fn.new(lanes.abs(given), "size")
     square = fn.new(lanes.mul(given, given), "square")
-    near = fn.new(lanes.add(given, lanes.mul(given, horner(lanes, square, _ERF_SERIES))), "near")
+    near = fn.new(lanes.add(given, lanes.mul(given, polynomial(fn, lanes, square, _ERF_SERIES))), "near")
     held = fn.new(lanes.pmin(size, lanes.const(_ERF_ONE)), "held")
-    exponent = lanes.sub(horner(lanes, held, _ERF_EXPONENT), held)
+    exponent = lanes.sub(polynomial(fn, lanes, held, _ERF_EXPONENT), held)
     far = lanes.sub(lanes.const(1.0), exp_inside(fn, lanes, exponent))
     return lanes.select(lanes.lt(size, lanes.const(_ERF_NEAR)), near, lanes.copysign(far, given))
 

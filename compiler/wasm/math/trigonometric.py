@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 from compiler.wasm.math.double import F64, exp64, log64
-from compiler.wasm.math.polynomial import as_local, horner
+from compiler.wasm.math.polynomial import as_local, polynomial
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import f64, i32, i64, i64_const, select
 from wasm_emit.types import Expr
@@ -67,7 +67,7 @@ def atan64(fn: Function, x: Expr) -> Expr:
     t = fn.new(select(f64.div(F64.const(-1.0), size), reduced, far), "t")
     base = select(F64.const(math.pi / 2), select(F64.const(math.pi / 4), F64.const(0.0), middle), far)
     z = fn.new(f64.mul(t, t), "z")
-    ratio = f64.div(horner(F64, z, _ATAN_P), horner(F64, z, _ATAN_Q))
+    ratio = f64.div(polynomial(fn, F64, z, _ATAN_P), polynomial(fn, F64, z, _ATAN_Q))
     return f64.copysign(f64.add(base, f64.add(t, f64.mul(f64.mul(t, z), ratio))), given)
 
 
@@ -126,15 +126,15 @@ def atanh64(fn: Function, x: Expr) -> Expr:
 def _near(fn: Function, x: Local, series: tuple[float, ...], far: Expr) -> Expr:
     """Near 0 an odd function by its series in x^2, else ``far``."""
     square = fn.new(f64.mul(x, x), "square")
-    near = f64.mul(x, horner(F64, square, series))
+    near = f64.mul(x, polynomial(fn, F64, square, series))
     return select(near, far, f64.lt(f64.abs(x), F64.const(_NEAR)))
 
 
 def _both(fn: Function, r: Local) -> tuple[Local, Local]:
     """Sine and cosine for |r| <= pi / 4."""
     square = fn.new(f64.mul(r, r), "square")
-    sine = fn.new(f64.mul(r, horner(F64, square, _SIN_SERIES)), "sine")
-    return sine, fn.new(horner(F64, square, _COS_SERIES), "cosine")
+    sine = fn.new(f64.mul(r, polynomial(fn, F64, square, _SIN_SERIES)), "sine")
+    return sine, fn.new(polynomial(fn, F64, square, _COS_SERIES), "cosine")
 
 
 def _reduced(fn: Function, x: Expr) -> tuple[Local, Local]:
