@@ -35,6 +35,8 @@ def quants() -> Iterator[tuple[Quant, Quant, Quant]]:
         if number % 3 == 0:
             a, b = Quant(y.scale, low, dtype), Quant(y.scale / 2, high, dtype)
         yield a, b, y
+    for scale in (0.031, 0.045):  # near ties everywhere: 1 / 1.2 is 5 / 6
+        yield Quant(scale, 120, U8), Quant(0.047, 101, U8), Quant(0.047 * 1.2, 133, U8)
 
 
 QUANTS = list(quants())

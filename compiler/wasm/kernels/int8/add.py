@@ -6,14 +6,16 @@ ONNX Runtime adds with two fused multiply-adds (``qladd_avx2.cpp``)::
     stored = clamp(round_half_even(fma(a, a_ratio, fma(b, b_ratio, fixed))))
 
 WebAssembly has no exact fused multiply-add. There are at most 65,536 pairs of stored values, so the compiler computes
-all of them both ways, and takes the first formula without a difference: float32 in either order, or float64, whose
-products are exact. Multiplication (``qlmul.cpp``) has no fused step: ``(a - a_zero) * (b - b_zero) * ratio + y_zero``.
+all of them both ways, and takes the first formula without a difference: float32 in either order, with factors moved by
+a unit or a few in the last place, or float64, whose products are exact (twice as slow). Multiplication (``qlmul.cpp``) has no fused step: ``(a - a_zero) * (b - b_zero) * ratio + y_zero``.
 """
 
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,13 @@ _TIE_MASK, _TIE = 0x1FFFFFFF, 0x10000000
 
 _LOW_QUARTERS = (0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23)
 """The low halves of two vectors."""
+
+
+_CLOSE = 2.0**-9
+"""Candidates are tried on sums this near to a tie first: float32 is off by 2**-13 at most among 8-bit results."""
+
+_MOVES = 6
+"""Units in the last place by which ``fixed`` is moved at most."""
 
 
 class Order(enum.StrEnum):
@@ -62,16 +71,42 @@ def find_addition(a: Quant, b: Quant, y: Quant, a_range: tuple[int, int] | None 
 
     ``a_range`` are the stored values that ``a`` takes, if not all of its dtype.
     """
-    ratios, fixed = _factors(a, b, y)
+    (a_ratio, b_ratio), fixed = _factors(a, b, y)
     exact, every_a, every_b = _exact(a, b, y, a_range)
-    wanted = np.rint(np.clip(exact, -SATURATION, SATURATION))
+    low, high = stored_range(y)
+    wanted = _stored(exact, low, high)
     bounded = bool(np.abs(exact).max() < EXACT / 2)
-    for order in Order:
-        found = Addition(float(ratios[0]), float(ratios[1]), float(fixed), order, bounded)
-        sums = _evaluate(found, every_a, every_b)
-        if np.array_equal(np.rint(np.clip(sums, -SATURATION, SATURATION)), wanted):
+    close = np.abs(np.abs(exact - np.rint(exact)) - 0.5) < _CLOSE
+    close &= (exact > low - 1) & (exact < high + 1)
+    near_a, near_b = (np.broadcast_to(every, exact.shape)[close] for every in (every_a, every_b))
+    for order, moves in _candidates():
+        factors = (_moved(value, by) for value, by in zip((a_ratio, b_ratio, fixed), moves, strict=True))
+        found = Addition(*factors, order, bounded)
+        if not np.array_equal(_stored(_evaluate(found, near_a, near_b), low, high), wanted[close]):
+            continue
+        if np.array_equal(_stored(_evaluate(found, every_a, every_b), low, high), wanted):
             return found
     return None
+
+
+def _candidates() -> Iterator[tuple[Order, tuple[int, int, int]]]:
+    """Formulas, by how far their factors are moved; float64 last."""
+    moves = product(range(-1, 2), range(-1, 2), range(-_MOVES, _MOVES + 1))
+    for move in sorted(moves, key=lambda three: sum(map(abs, three))):
+        for order in (Order.B_FIRST, Order.A_FIRST):
+            yield order, move
+    yield Order.DOUBLE, (0, 0, 0)
+
+
+def _moved(value: np.float32, by: int) -> float:
+    """The float32 that is ``by`` units in the last place away."""
+    for _ in range(abs(by)):
+        value = np.nextafter(value, np.float32(np.copysign(np.inf, by)))
+    return float(value)
+
+
+def _stored(sums: NDArray[Any], low: int, high: int) -> NDArray[Any]:
+    return np.clip(np.rint(sums), low, high)
 
 
 def commutes(a: Quant, b: Quant, y: Quant) -> bool:
