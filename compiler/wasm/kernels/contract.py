@@ -87,9 +87,27 @@ def contract(fn: Function, work: Contraction) -> None:
     sizes, steps = merge(work.shape, [part.steps for part in parts])
     if len(sizes) == 1:  # a row
         sizes, steps = [1, *sizes], [[0, *own] for own in steps]
+    sizes, steps = _rows_last(sizes, steps, len(work.factors))
     reduced, sums = merge(work.reduced, [factor.sums for factor in work.factors])
     tile = _Tiler(fn, work, tuple(map(tuple, steps)), tuple(reduced), tuple(map(tuple, sums)))
     tile.write(sizes)
+
+
+def _rows_last(sizes: list[int], steps: list[list[int]], factors: int) -> tuple[list[int], list[list[int]]]:
+    """The dimension whose rows share most of what a tile loads becomes the last but one."""
+    if len(sizes) <= 2:  # noqa: PLR2004 - rows and columns
+        return sizes, steps
+
+    def loads(dim: int) -> int:
+        per_row = [ROWS if own[dim] else 1 for own in steps[1 : factors + 1]]
+        return sum(
+            count * (VECTORS if own[-1] else 1) for count, own in zip(per_row, steps[1 : factors + 1], strict=True)
+        )
+
+    tall = [dim for dim in range(len(sizes) - 1) if sizes[dim] >= ROWS]
+    rows = min(reversed(tall), key=loads, default=len(sizes) - 2)
+    order = [*(dim for dim in range(len(sizes) - 1) if dim != rows), rows, len(sizes) - 1]
+    return [sizes[dim] for dim in order], [[own[dim] for dim in order] for own in steps]
 
 
 @dataclass(frozen=True)

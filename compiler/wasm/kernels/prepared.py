@@ -12,7 +12,7 @@ from compiler.wasm.kernels.layout import Layout
 from compiler.wasm.kernels.loopnest import elementwise
 from compiler.wasm.kernels.operand import Operand, broadcast, contiguous
 from compiler.wasm.lanes import Lanes
-from compiler.wasm.step import StepEmitter
+from compiler.wasm.step import Emit, StepEmitter
 from edge_bundle.tensor import DType
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import i32, i64
@@ -24,7 +24,8 @@ class Prepared:
     """``value`` (of type ``kind``) inside a tensor of ``shape``, from ``before`` on, the rest filled with ``fill``.
 
     With ``widen`` the elements become int32 less ``zero``: the name of a value whose shape, ``zero_shape``, broadcasts
-    to that of ``value``. ``key`` names the scratch area; there is none if the value can be read as it lies.
+    to that of ``value``. ``key`` names the area that it takes; there is none if the value can be read as it lies. A
+    ``fixed`` one reads constants only: ``init`` makes it ready, once.
     """
 
     key: str
@@ -36,6 +37,7 @@ class Prepared:
     widen: bool = False
     zero: str = ""
     zero_shape: tuple[int, ...] = ()
+    fixed: bool = False
 
     @staticmethod
     def plain(key: str, value: str, kind: ValueType) -> Prepared:
@@ -60,7 +62,16 @@ class Prepared:
     @property
     def scratch(self) -> Mapping[str, int]:
         """For ``Step.scratch``."""
-        return {} if self.as_it_lies else {self.key: math.prod(self.shape) * self.dtype.itemsize}
+        return {} if self.as_it_lies or self.fixed else self._area
+
+    @property
+    def expanded(self) -> Mapping[str, int]:
+        """For ``Step.expanded``."""
+        return self._area if self.fixed and not self.as_it_lies else {}
+
+    @property
+    def _area(self) -> Mapping[str, int]:
+        return {self.key: math.prod(self.shape) * self.dtype.itemsize}
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -68,10 +79,21 @@ class Prepared:
         return tuple(filter(None, (self.value, self.zero)))
 
     def address(self, out: StepEmitter) -> int:
-        """Write the code that makes it ready; its address."""
+        """Write the code that makes it ready, unless ``init`` has; its address."""
         if self.as_it_lies:
             return out.at(self.value)
+        if self.fixed:
+            return out.expanded(self.key)
         base = out.scratch(self.key)
+        self._write(out, base)
+        return base
+
+    def init(self, out: StepEmitter) -> None:
+        """The part of ``init`` that makes a fixed one ready."""
+        if self.expanded:
+            self._write(out, out.expanded(self.key))
+
+    def _write(self, out: StepEmitter, base: int) -> None:
         if self.shape != self.kind.shape:
             bits = fill_bits(self.dtype, self.fill)
             fill_run(out.fn, out.fn.new(base), bits, self.dtype.itemsize, math.prod(self.shape))
@@ -83,7 +105,6 @@ class Prepared:
         else:
             come = Layout.of(self.kind.shape, self.dtype.itemsize)
             copy_layout(out.fn, base, to.scaled(self.dtype.itemsize), out.at(self.value), come, self.dtype.itemsize)
-        return base
 
     def _widen(self, out: StepEmitter, base: int, to: Layout) -> None:
         target = Operand(address=base, dtype=DType.INT32, strides=to.strides, offset=to.start)
@@ -93,6 +114,17 @@ class Prepared:
             strides = broadcast(self.zero_shape, self.kind.shape)
             inputs.append(Operand(address=out.at(self.zero), dtype=out.type_of(self.zero).dtype, strides=strides))
         elementwise(out.fn, self.kind.shape, target, inputs, _less_zero, exact=True)
+
+
+def init_of(parts: Sequence[Prepared]) -> Emit | None:
+    """``Step.init`` of a step with these operands."""
+    fixed = [part for part in parts if part.expanded]
+
+    def init(out: StepEmitter) -> None:
+        for part in fixed:
+            part.init(out)
+
+    return init if fixed else None
 
 
 def fill_bits(dtype: DType, value: float) -> Expr:

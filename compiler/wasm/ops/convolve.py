@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from compiler.ir.graph import Node
 from compiler.wasm.kernels.contract import Contraction, Factor, Finish, contract
 from compiler.wasm.kernels.layout import Layout
-from compiler.wasm.kernels.prepared import Prepared
+from compiler.wasm.kernels.prepared import Prepared, init_of
 from compiler.wasm.lanes import Lanes
 from compiler.wasm.ops.copies import layout
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
@@ -47,6 +47,8 @@ class Convolution:
             reads=tuple(dict.fromkeys((*self.x.reads, *self.w.reads, *self.channels))),
             writes=(self.y,),
             emit=self._emit,
+            init=init_of([self.x, self.w]),
+            expanded={**self.x.expanded, **self.w.expanded},
             scratch={**self.x.scratch, **self.w.scratch},
             flops=2 * self.y_layout.size * math.prod(self.w.shape[1:]),
         )

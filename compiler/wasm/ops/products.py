@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from compiler.ir.graph import Node
 from compiler.wasm.kernels.contract import Contraction, Factor, Finish, as_it_is, contract
 from compiler.wasm.kernels.layout import Layout
-from compiler.wasm.kernels.prepared import Prepared
+from compiler.wasm.kernels.prepared import Prepared, init_of
 from compiler.wasm.lanes import Lanes
 from compiler.wasm.ops.copies import layout
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
@@ -85,14 +85,16 @@ def sum_of_products(
         )
 
     reads = [name for term in (*operands, *extras) for name in term.reads]
-    scratch = [term.prepared.scratch for term in operands if term.prepared]
+    ready = [term.prepared for term in operands if term.prepared]
     return Step(
         name=node.name,
         op=op,
         reads=tuple(dict.fromkeys(reads)),
         writes=(output.value,),
         emit=emit,
-        scratch={key: nbytes for area in scratch for key, nbytes in area.items()},
+        init=init_of(ready),
+        expanded={key: nbytes for part in ready for key, nbytes in part.expanded.items()},
+        scratch={key: nbytes for part in ready for key, nbytes in part.scratch.items()},
         flops=2 * output.layout.size * math.prod(sizes[letter] for letter in inner),
     )
 

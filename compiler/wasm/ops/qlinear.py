@@ -65,6 +65,7 @@ def _widened(
     return Prepared(
         key=key, value=value, kind=kind, shape=kind.shape, before=(0,) * kind.rank,
         widen=True, zero=zero, zero_shape=shape,
+        fixed=scope.constant(value) is not None and (not zero or scope.constant(zero) is not None),
     )  # fmt: skip
 
 

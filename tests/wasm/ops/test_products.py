@@ -9,7 +9,7 @@ import pytest
 from onnx import TensorProto  # noqa: TID251
 
 from edge_bundle.errors import UnsupportedOperatorError
-from tests.wasm.ops.one_node import Array, Case, floats, integers, table
+from tests.wasm.ops.one_node import Array, Case, Fixed, floats, integers, table
 
 INT32, INT64, INT8, UINT8 = TensorProto.INT32, TensorProto.INT64, TensorProto.INT8, TensorProto.UINT8
 
@@ -111,6 +111,14 @@ def scale(*values: float) -> Array:
     Case(
         name="zero point of each column", op="MatMulInteger",
         inputs=[u8(4, 9), s8(9, 3), zero(100), np.array([1, -5, 99], np.int8)], outputs=[INT32],
+    ),
+    Case(
+        name="constant weights", op="MatMulInteger", outputs=[INT32],
+        inputs=[u8(4, 9), Fixed(s8(9, 3)), zero(100), Fixed(np.array([1, -5, 99], np.int8))],
+    ),
+    Case(
+        name="conv with constant weights", op="ConvInteger", outputs=[INT32],
+        inputs=[u8(1, 3, 7, 8), Fixed(u8(4, 3, 3, 3)), zero(120), Fixed(zero(7))],
     ),
     Case(name="batches", op="MatMulInteger", inputs=[u8(2, 4, 9), s8(9, 7), zero(3)], outputs=[INT32]),
     Case(name="conv", op="ConvInteger", inputs=[u8(1, 3, 7, 8), u8(4, 3, 3, 3), zero(120)], outputs=[INT32]),
