@@ -9,7 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx import TensorProto, helper  # noqa: TID251
 
-from compiler.wasm.compile import compile_module
+from compiler.ir.graph import IrGraph, Node, ValueType
+from compiler.wasm.compile import compile_graph, compile_module
+from compiler.wasm.options import WasmOptions
+from edge_bundle.tensor import DType
 from tests.wasm.against_ort import check, graph, like, model, value
 from tests.wasm.ops.one_node import Case, Fixed, counting, floats, integers, ints, table
 from tests.wasm.run_module import run_module
@@ -213,3 +216,17 @@ def test_a_view_has_no_step() -> None:
     assert "copy" not in [step.op for step in module.info.steps]
     x = floats(2, 3)
     np.testing.assert_array_equal(run_module(module, {"x": x})["y"], np.maximum(x, 0))
+
+
+def test_an_output_that_is_a_constant() -> None:
+    kept = floats(3)
+    kind = ValueType(DType.FP32, (3,))
+    one = IrGraph(
+        inputs=("x",), outputs=("k", "y"), nodes=(Node(op="Add", name="sum", inputs=("x", "k"), outputs=("y",)),),
+        types=dict.fromkeys("xky", kind), constants={"k": kept}, opset=17,
+    )  # fmt: skip
+    module = compile_graph(one, WasmOptions(), source="sha256:" + "0" * 64)
+    x = floats(3, seed=1)
+    found = run_module(module, {"x": x})
+    np.testing.assert_array_equal(found["k"], kept)
+    np.testing.assert_array_equal(found["y"], x + kept)
