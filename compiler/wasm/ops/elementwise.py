@@ -113,7 +113,7 @@ RULES: Rules = {
     "Max": _variadic(lambda _, lanes, a, b: lanes.max(a, b)),
     "Mean": _variadic(lambda _, lanes, a, b: lanes.add(a, b), mean=True),
     "Min": _variadic(lambda _, lanes, a, b: lanes.min(a, b)),
-    "Mod": Rule(lower=_mod, dtypes=INTEGERS | FP32, note="integers: x mod 0 is 0"),
+    "Mod": Rule(lower=_mod, dtypes=INTEGERS | FP32, note="floats with fmod=1; integers: x mod 0 is 0"),
     "Mul": simple(lambda _, lanes, a, b: lanes.mul(a, b), NUMBERS),
     "Neg": simple(lambda _, lanes, x: lanes.neg(x), NUMBERS),
     "Reciprocal": simple(lambda _, lanes, x: lanes.div(lanes.const(1), x), FP32),

@@ -193,6 +193,6 @@ RULES: Rules = {
     "InstanceNormalization": Rule(lower=_by_channels, dtypes=FP32),
     "LRN": Rule(lower=_local_response, dtypes=FP32),
     "LayerNormalization": Rule(lower=_by_elements(centred=True), dtypes=FP32),
-    "LpNormalization": Rule(lower=_lp, dtypes=FP32),
+    "LpNormalization": Rule(lower=_lp, dtypes=FP32, note="p of 1 or 2"),
     "RMSNormalization": Rule(lower=_by_elements(centred=False), dtypes=FP32),
 }
