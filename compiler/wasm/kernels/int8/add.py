@@ -7,7 +7,8 @@ ONNX Runtime adds with two fused multiply-adds (``qladd_avx2.cpp``)::
 
 WebAssembly has no exact fused multiply-add. There are at most 65,536 pairs of stored values, so the compiler computes
 all of them both ways, and takes the first formula without a difference: float32 in either order, with factors moved by
-a unit or a few in the last place, or float64, whose products are exact (twice as slow). Multiplication (``qlmul.cpp``) has no fused step: ``(a - a_zero) * (b - b_zero) * ratio + y_zero``.
+a unit or a few in the last place, or float64, whose products are exact (twice as slow). Multiplication (``qlmul.cpp``)
+has no fused step: ``(a - a_zero) * (b - b_zero) * ratio + y_zero``.
 """
 
 from __future__ import annotations
@@ -80,8 +81,8 @@ def find_addition(a: Quant, b: Quant, y: Quant, a_range: tuple[int, int] | None 
     close &= (exact > low - 1) & (exact < high + 1)
     near_a, near_b = (np.broadcast_to(every, exact.shape)[close] for every in (every_a, every_b))
     for order, moves in _candidates():
-        factors = (_moved(value, by) for value, by in zip((a_ratio, b_ratio, fixed), moves, strict=True))
-        found = Addition(*factors, order, bounded)
+        first, second, third = map(_moved, (a_ratio, b_ratio, fixed), moves)
+        found = Addition(first, second, third, order, bounded)
         if not np.array_equal(_stored(_evaluate(found, near_a, near_b), low, high), wanted[close]):
             continue
         if np.array_equal(_stored(_evaluate(found, every_a, every_b), low, high), wanted):
@@ -106,7 +107,8 @@ def _moved(value: np.float32, by: int) -> float:
 
 
 def _stored(sums: NDArray[Any], low: int, high: int) -> NDArray[Any]:
-    return np.clip(np.rint(sums), low, high)
+    stored: NDArray[Any] = np.clip(np.rint(sums), low, high)
+    return stored
 
 
 def commutes(a: Quant, b: Quant, y: Quant) -> bool:
