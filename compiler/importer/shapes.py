@@ -12,6 +12,7 @@ from compiler.importer.call import Call
 from compiler.importer.model_file import guard
 from compiler.importer.tensors import small_tensor
 from compiler.importer.value_types import DTYPES, open_dimensions, proto_of, static_type, words
+from compiler.importer.windows import check_windows, transposed_type, version_of_shapes
 from compiler.ir.graph import ValueType
 from edge_bundle.errors import CompileError
 
@@ -19,15 +20,15 @@ _BY_DATA = frozenset({"Compress", "NonMaxSuppression", "NonZero", "StringSplit",
 """Operators that give as many elements as they find."""
 
 
-def schema_of(call: Call) -> defs.OpSchema:
-    """The operator's definition.
+def schema_of(call: Call, version: int | None = None) -> defs.OpSchema:
+    """The operator's definition in its own version, or in another.
 
     Raises:
         UnsupportedOperatorError: ONNX has no such operator in this version.
 
     """
     try:
-        return defs.get_schema(call.op, call.version, call.proto.domain.removeprefix("ai.onnx"))
+        return defs.get_schema(call.op, version or call.version, call.proto.domain.removeprefix("ai.onnx"))
     except defs.SchemaError:
         raise call.refuse(f"opset {call.version} of ai.onnx has no such operator") from None
 
@@ -40,7 +41,8 @@ def infer(call: Call) -> dict[int, ValueType]:
         UnsupportedOperatorError: an output is no tensor of a known dtype.
 
     """
-    schema = schema_of(call)
+    version = version_of_shapes(call)
+    schema = schema_of(call, version)
     proto, types, data = call.proto, {}, {}
     for name, value in zip(proto.input, call.inputs, strict=False):
         if value:
@@ -48,7 +50,7 @@ def infer(call: Call) -> dict[int, ValueType]:
             array = call.scope.values.constants.get(value)
             if array is not None and (tensor := small_tensor(array, name)) is not None:
                 data[name] = tensor
-    opsets = [helper.make_opsetid("", call.version)]
+    opsets = [helper.make_opsetid("", version)]
     try:
         found = guard(
             lambda: shape_inference.infer_node_outputs(schema, proto, types, data, opset_imports=opsets),
@@ -56,6 +58,7 @@ def infer(call: Call) -> dict[int, ValueType]:
         )
     except CompileError as error:
         raise call.fault(error.detail, advice=error.advice) from error
+    check_windows(call)
     own = _OWN.get(call.op)
     if own is not None and (kind := own(call)) is not None:
         found[call.outputs[0]] = proto_of(kind)
@@ -85,6 +88,7 @@ def _stft(call: Call) -> ValueType | None:
 
 
 _OWN: Mapping[str, Callable[[Call], ValueType | None]] = {
+    "ConvTranspose": transposed_type,
     "GroupNormalization": _as_input,
     "MaxUnpool": _max_unpool,
     "MeanVarianceNormalization": _as_input,
