@@ -130,7 +130,6 @@ def _winograd(layer: _Layer) -> Step:
         build=lambda module, name: winograd_function(module, name, shape),
         constants={
             "w": pack_winograd(layer.weights, shape),
-            "zeros": pack_bias(None, shape.panels),
             "bias": pack_bias(layer.bias, shape.panels),
         },
         flops=layer.flops,

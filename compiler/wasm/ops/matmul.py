@@ -85,7 +85,7 @@ def matmul(node: Node, scope: Scope) -> Step:
         op="matmul_f32",
         key=shape.key,
         build=lambda module, name: matmul_function(module, name, shape),
-        constants={"zeros": pack_bias(None, shape.panels)},
+        constants={},
         flops=2 * shape.batches * rows * depth * columns,
         second=node.input(1),
         in_place=False,

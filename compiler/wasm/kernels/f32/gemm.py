@@ -28,7 +28,7 @@ RESIDENT_BYTES = 24 * 1024
 class GemmShape:
     """``rows`` of ``depth`` values, times a matrix of ``columns``. Strides are floats from row to row.
 
-    ``b_stride`` is 0 for a packed matrix.
+    ``b_stride`` is 0 for a packed matrix. Without ``bias`` sums start with their first products.
     """
 
     rows: int
@@ -39,12 +39,12 @@ class GemmShape:
     tile: Tile
     epilogue: Epilogue
     b_stride: int = 0
+    bias: bool = True
 
     @property
     def key(self) -> str:
         """Equal for products that one function serves."""
-        sizes = (self.rows, self.depth, self.columns, self.a_stride, self.c_stride, self.b_stride, self.tile)
-        return f"gemm_f32:{sizes}:{self.epilogue.key}"
+        return f"gemm_f32:{self}"
 
     @property
     def panels(self) -> Panels:
@@ -56,18 +56,18 @@ class GemmShape:
 class _Pointers:
     a: Local
     b: Local
-    bias: Local
+    bias: Local | None
     residual: Local | None
     c: Local
 
 
 def gemm_function(module: Module, name: str, shape: GemmShape) -> Function:
-    """A function (a, b, bias, [residual,] c) of addresses that computes the whole product."""
+    """A function (a, b, [bias,] [residual,] c) of addresses that computes the whole product."""
     fn = module.function(name)
     at = _Pointers(
         a=fn.param(I32, "a"),
         b=fn.param(I32, "b"),
-        bias=fn.param(I32, "bias"),
+        bias=fn.param(I32, "bias") if shape.bias else None,
         residual=fn.param(I32, "residual") if shape.epilogue.residual else None,
         c=fn.param(I32, "c"),
     )
@@ -92,7 +92,7 @@ def _rows_outside(fn: Function, shape: GemmShape, at: _Pointers) -> None:
     for height, count in _row_kinds(shape):
         with _row_loop(fn, shape, at, height, count):
             columns = _Pointers(
-                at.a, fn.new(at.b, "panel"), fn.new(at.bias, "bias"), _copy(fn, at.residual), fn.new(at.c, "out")
+                at.a, fn.new(at.b, "panel"), _copy(fn, at.bias), _copy(fn, at.residual), fn.new(at.c, "out")
             )
             for width, valid, turns in _panel_kinds(shape.panels):
                 with _panel_loop(fn, shape, columns, width, turns):
@@ -145,4 +145,4 @@ def _row_loop(fn: Function, shape: GemmShape, at: _Pointers, height: int, turns:
 
 
 def _copy(fn: Function, pointer: Local | None) -> Local | None:
-    return None if pointer is None else fn.new(pointer, "res")
+    return None if pointer is None else fn.new(pointer, "at")

@@ -55,10 +55,10 @@ class MatmulShape:
 
 
 def matmul_function(module: Module, name: str, shape: MatmulShape) -> Function:
-    """A function (a, zeros, b, panels, c) of addresses; ``zeros`` are ``panels.padded`` zeros."""
+    """A function (a, b, panels, c) of addresses."""
     product = gemm_function(module, f"{name}_product", _product_shape(shape))
     fn = module.function(name)
-    a, zeros, b, packed, c = (fn.param(I32, part) for part in ("a", "zeros", "b", "panels", "c"))
+    a, b, packed, c = (fn.param(I32, part) for part in ("a", "b", "panels", "c"))
     if shape.packed and not shape.b_batched:
         _pack(fn, shape, b, packed)
     a_step = shape.rows * shape.depth * F32_BYTES if shape.a_batched else 0
@@ -66,7 +66,7 @@ def matmul_function(module: Module, name: str, shape: MatmulShape) -> Function:
     with countdown(fn, shape.batches, name="batch"):
         if shape.packed and shape.b_batched:
             _pack(fn, shape, b, packed)
-        fn.do(fn.call(product, a, packed if shape.packed else b, zeros, c))
+        fn.do(fn.call(product, a, packed if shape.packed else b, c))
         fn.advance(a, a_step)
         fn.advance(b, b_step)
         fn.advance(c, shape.rows * shape.columns * F32_BYTES)
@@ -83,6 +83,7 @@ def _product_shape(shape: MatmulShape) -> GemmShape:
         tile=shape.tile,
         epilogue=Epilogue(activation=Activation()),
         b_stride=0 if shape.packed else shape.columns,
+        bias=False,
     )
 
 

@@ -24,7 +24,7 @@ from wasm_emit.types import V128, EmitError, Expr
 
 VECTOR_BYTES = 16
 
-AHEAD_DEPTH = 16
+AHEAD_DEPTH = 12
 """From this many products on, ``SplatSums`` of several rows load one turn ahead."""
 
 
@@ -40,11 +40,11 @@ class Sums(Protocol):
         Rows of ``a`` are ``row_bytes`` apart; those of ``b`` ``b_step`` bytes, or packed (0).
         """
 
-    def whole(self, bias: Local, a: Local, b: Local, row_bytes: int, depth: int, b_step: int = 0) -> None:
-        """``start`` and a single ``run``."""
+    def whole(self, bias: Local | None, a: Local, b: Local, row_bytes: int, depth: int, b_step: int = 0) -> None:
+        """``start`` and a single ``run``; without a bias if there is none."""
 
     def finish(
-        self, epilogue: Epilogue, bias: Local, out: Local, residual: Local | None, row_bytes: int, valid: int
+        self, epilogue: Epilogue, bias: Local | None, out: Local, residual: Local | None, row_bytes: int, valid: int
     ) -> None:
         """Store the first ``valid`` columns of every row at ``out``, rows ``row_bytes`` apart."""
 
@@ -82,17 +82,24 @@ class SplatSums:
         with countdown(fn, depth, name="k") as self._left:
             if ahead:
                 self._name_sums()
+            self._turn(a, b, row_bytes, b_step, ahead=ahead)
+
+    def _turn(
+        self, a: Local, b: Local, row_bytes: int, b_step: int, *, ahead: bool = False, first: bool = False
+    ) -> None:
+        fn = self.fn
+        for v, value in enumerate(self._b):
+            fn.set(value, v128.load(b, offset=v * VECTOR_BYTES))
+        for r, row in enumerate(self.acc):
+            if not ahead:
+                fn.set(self._a[r], v128.load32_splat(a, offset=r * row_bytes))
             for v, value in enumerate(self._b):
-                fn.set(value, v128.load(b, offset=v * VECTOR_BYTES))
-            for r, row in enumerate(self.acc):
-                if not ahead:
-                    fn.set(self._a[r], v128.load32_splat(a, offset=r * row_bytes))
-                for v, value in enumerate(self._b):
-                    fn.set(row[v], f32x4.add(row[v], f32x4.mul(self._a[r], value)))
-            fn.advance(b, b_step or self.vectors * VECTOR_BYTES)
-            if ahead:
-                self._spread(a, row_bytes, offset=F32_BYTES)
-            fn.advance(a, F32_BYTES)
+                product = f32x4.mul(self._a[r], value)
+                fn.set(row[v], product if first else f32x4.add(row[v], product))
+        fn.advance(b, b_step or self.vectors * VECTOR_BYTES)
+        if ahead:
+            self._spread(a, row_bytes, offset=F32_BYTES)
+        fn.advance(a, F32_BYTES)
 
     def _spread(self, a: Local, row_bytes: int, *, offset: int = 0) -> None:
         """Load a turn's values of ``a``.
@@ -111,13 +118,18 @@ class SplatSums:
             for total in row:
                 self.fn.set(total, total)
 
-    def whole(self, bias: Local, a: Local, b: Local, row_bytes: int, depth: int, b_step: int = 0) -> None:
+    def whole(self, bias: Local | None, a: Local, b: Local, row_bytes: int, depth: int, b_step: int = 0) -> None:
         """See ``Sums``."""
-        self.start(bias)
-        self.run(a, b, row_bytes, depth, b_step)
+        if bias is not None:
+            self.start(bias)
+        else:
+            self._turn(a, b, row_bytes, b_step, first=True)
+            depth -= 1
+        if depth:
+            self.run(a, b, row_bytes, depth, b_step)
 
     def finish(
-        self, epilogue: Epilogue, bias: Local, out: Local, residual: Local | None, row_bytes: int, valid: int
+        self, epilogue: Epilogue, bias: Local | None, out: Local, residual: Local | None, row_bytes: int, valid: int
     ) -> None:
         """See ``Sums``."""
         del bias
@@ -156,7 +168,7 @@ class DotSums:
         with countdown(self.fn, depth // LANES, name="k") as self._left:
             self._step(a, b, row_bytes, first=False)
 
-    def whole(self, bias: Local, a: Local, b: Local, row_bytes: int, depth: int, b_step: int = 0) -> None:
+    def whole(self, bias: Local | None, a: Local, b: Local, row_bytes: int, depth: int, b_step: int = 0) -> None:
         """See ``Sums``: the first products are the sums' first values, nothing is added to zeros."""
         del bias
         self._step(a, b, row_bytes, first=True)
@@ -176,20 +188,21 @@ class DotSums:
         fn.advance(b, self.width * VECTOR_BYTES)
 
     def finish(
-        self, epilogue: Epilogue, bias: Local, out: Local, residual: Local | None, row_bytes: int, valid: int
+        self, epilogue: Epilogue, bias: Local | None, out: Local, residual: Local | None, row_bytes: int, valid: int
     ) -> None:
         """See ``Sums``."""
         fn = self.fn
         limits = epilogue.limits(fn, self._left)
         for v, lanes in enumerate(lanes_of(valid)):
-            start = fn.new(v128.load(bias, offset=v * VECTOR_BYTES), "start")
+            start = None if bias is None else fn.new(v128.load(bias, offset=v * VECTOR_BYTES), "start")
             for r, row in enumerate(self.acc):
                 offset = r * row_bytes + v * VECTOR_BYTES
-                total = f32x4.add(_across(fn, row[v * LANES : (v + 1) * LANES]), start)
+                across = _across(fn, row[v * LANES : (v + 1) * LANES])
+                total = across if start is None else f32x4.add(across, start)
                 store_lanes(fn, out, epilogue.finish(fn, total, residual, offset, limits), offset, lanes)
 
 
-def _across(fn: Function, sums: Sequence[Local]) -> Expr:
+def _across(fn: Function, sums: Sequence[Local]) -> Local:
     """One vector of the four vectors' own sums."""
     pairs = [_halves(fn, a, b, (0, 4, 1, 5), (2, 6, 3, 7)) for a, b in (sums[:2], sums[2:])]
     return _halves(fn, pairs[0], pairs[1], (0, 1, 4, 5), (2, 3, 6, 7))

@@ -21,6 +21,12 @@ WINOGRAD_CHANNELS = 8
 WINOGRAD_WASTE = 2.0
 """Most outputs computed for each one wanted."""
 
+WINOGRAD_BYTES = 16 * 1024 * 1024
+"""Most bytes of a layer's transformed weights, which are four times as large.
+
+Larger ones would come from memory on every run, and the layers that have them are small images.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Tile:
@@ -50,8 +56,13 @@ DEPTHWISE_TILE = (2, 2)
 
 
 def winograd_pays(channels: int, filters: int, out: tuple[int, int]) -> bool:
-    """Whether a 3x3 convolution of stride 1 is faster by tiles of 4x4 outputs: transforms cost what few channels save."""
+    """Whether a 3x3 convolution of stride 1 is faster by tiles of 4x4 outputs.
+
+    Transforms cost what few channels save.
+    """
     if channels % 4 or filters % 4 or min(channels, filters) < WINOGRAD_CHANNELS:
+        return False
+    if channels * filters * 36 * 4 > WINOGRAD_BYTES:
         return False
     covered = [-(-size // 4) * 4 for size in out]
     return covered[0] * covered[1] <= WINOGRAD_WASTE * out[0] * out[1]

@@ -181,16 +181,16 @@ class _Walk:
 
 
 def winograd_function(module: Module, name: str, shape: WinogradShape) -> Function:
-    """A function (x, w, zeros, bias, [residual,] frame, inputs, products, half, out) of addresses.
+    """A function (x, w, bias, [residual,] frame, inputs, products, half, out) of addresses.
 
-    ``zeros`` is a row of ``panels.padded`` zeros; the four before ``out`` are the areas of ``scratch``.
+    The four before ``out`` are the areas of ``scratch``.
     """
     product = _product_function(module, f"{name}_product", shape)
     into = _input_function(module, f"{name}_in", shape)
     sizes = [(height, width) for height in _heights(shape.y.out) for width in _heights(shape.x.out)]
     outs = {size: _output_function(module, f"{name}_out{size[0]}x{size[1]}", shape, *size) for size in sizes}
     fn = module.function(name)
-    x, w, zeros, bias = (fn.param(I32, part) for part in ("x", "w", "zeros", "bias"))
+    x, w, bias = (fn.param(I32, part) for part in ("x", "w", "bias"))
     residual = [fn.param(I32, "residual")] if shape.epilogue.residual else []
     frame, inputs, products, half, out = (fn.param(I32, p) for p in ("frame", "inputs", "products", "half", "out"))
     _fill_frame(fn, shape, x, fn.new(frame, "line"))
@@ -201,7 +201,7 @@ def winograd_function(module: Module, name: str, shape: WinogradShape) -> Functi
         with _each_tile(fn, shape, left, inputs, shape.channels) as at:
             fn.do(fn.call(into, frame, half, at))
             source.advance()
-        fn.do(fn.call(product, inputs, w, zeros, products))
+        fn.do(fn.call(product, inputs, w, products))
         with _each_tile(fn, shape, left, products, shape.filters) as at:
             _store_tile(fn, target, outs, [at, half, bias, *residual, out])
             target.advance()
@@ -288,7 +288,7 @@ def _zero(fn: Function, pointer: Local, nbytes: int) -> None:
 
 
 def _product_function(module: Module, name: str, shape: WinogradShape) -> Function:
-    """(inputs, w, zeros, products): the matrix products of a block, point by point."""
+    """(inputs, w, products): the matrix products of a block, point by point."""
     one = gemm_function(
         module,
         f"{name}_point",
@@ -300,12 +300,13 @@ def _product_function(module: Module, name: str, shape: WinogradShape) -> Functi
             c_stride=shape.filters,
             tile=shape.tile,
             epilogue=Epilogue(activation=Activation()),
+            bias=False,
         ),
     )
     fn = module.function(name)
-    a, b, zeros, c = (fn.param(I32, part) for part in ("inputs", "w", "zeros", "products"))
+    a, b, c = (fn.param(I32, part) for part in ("inputs", "w", "products"))
     with countdown(fn, POINTS, name="point"):
-        fn.do(fn.call(one, a, b, zeros, c))
+        fn.do(fn.call(one, a, b, c))
         fn.advance(a, shape.input_plane)
         fn.advance(b, shape.weight_plane)
         fn.advance(c, shape.output_plane)

@@ -1,4 +1,4 @@
-(func $gemm_f32_dd52106a54 (param $a i32) (param $b i32) (param $bias i32) (param $c i32)
+(func $gemm_f32_fe64dddd75 (param $a i32) (param $b i32) (param $bias i32) (param $c i32)
     (local $row i32)
     (local $out i32)
     (local $acc v128)

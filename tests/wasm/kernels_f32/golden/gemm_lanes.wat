@@ -1,4 +1,4 @@
-(func $gemm_f32_1f094184b8 (param $a i32) (param $b i32) (param $bias i32) (param $c i32)
+(func $gemm_f32_fde0fefcbe (param $a i32) (param $b i32) (param $bias i32) (param $c i32)
     (local $row i32)
     (local $out i32)
     (local $acc v128)

@@ -1,4 +1,4 @@
-(func $gemm_f32_e2172b19d6 (param $a i32) (param $b i32) (param $bias i32) (param $c i32)
+(func $gemm_f32_ef31bee41a (param $a i32) (param $b i32) (param $bias i32) (param $c i32)
     (local $row i32)
     (local $out i32)
     (local $acc v128)
