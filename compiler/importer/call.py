@@ -98,7 +98,9 @@ class Call:
         return self.inputs[index] if index < len(self.inputs) else ""
 
     def type_of(self, index: int) -> ValueType:
-        """The type of an input that is there."""
+        """The type of an input. Raises ``CompileError`` if it is left out."""
+        if not self.input(index):
+            raise self.fault(f"expected an input {index}, got none")
         return self.scope.values.types[self.input(index)]
 
     def constant(self, index: int) -> NDArray[Any] | None:

@@ -68,6 +68,8 @@ def _branch(call: Call, name: str, reader: NodeReader) -> Body:
 def read_loop(call: Call, reader: NodeReader) -> None:
     """A node with the body, or the turns one by one."""
     bound, condition = call.constant(0), call.constant(1)
+    if bound is not None and bound.size != 1:
+        raise call.fault(f"expected one number of turns, got {bound.size}")
     turns = None if bound is None else int(bound.reshape(-1)[0])
     if condition is not None and not condition.any():
         turns = 0

@@ -26,6 +26,8 @@ _ALWAYS = 1 << 16
 
 _RESIZE_WITH_ROI = 11
 
+_CHANNELS_RANK = 2
+
 _AXIS_BEFORE_20 = 1
 """DFT's default axis in version 17."""
 
@@ -156,10 +158,13 @@ def _roi_align(call: Call, version: int) -> Expansion:
 
 def _group_normalization(call: Call, version: int) -> Expansion:
     """Scale and bias were one number per group; now one per channel."""
-    channels, groups = call.type_of(0).shape[1], call.type_of(1).shape[0]
+    kinds = [call.type_of(index) for index in range(3)]
+    if kinds[0].rank < _CHANNELS_RANK or kinds[1].rank != 1 or kinds[2] != kinds[1] or 0 in kinds[1].shape:
+        raise call.fault(f"expected [N, C, ..] and two vectors of groups, got {', '.join(map(str, kinds))}")
+    channels, groups = kinds[0].shape[1], kinds[1].shape[0]
     nodes = [
         _constant("groups", _integers([groups, 1])),
-        _constant("spread", _integers([groups, channels // max(groups, 1)])),
+        _constant("spread", _integers([groups, channels // groups])),
         _constant("channels", _integers([channels])),
     ]
     for name in ("i1", "i2"):

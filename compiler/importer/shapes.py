@@ -81,8 +81,10 @@ def _stft(call: Call) -> ValueType | None:
     if step is None or size is None:
         return None
     batch, samples = call.type_of(0).shape[:2]
-    points = int(size.reshape(-1)[0])
-    frames = 1 + (samples - points) // int(step.reshape(-1)[0])
+    points, hop = (int(one.reshape(-1)[0]) if one.size == 1 else 0 for one in (size, step))
+    if min(points, hop) < 1 or points > samples:
+        raise call.fault(f"expected frames of 1 to {samples} samples at least 1 apart, got {points} and {hop}")
+    frames = 1 + (samples - points) // hop
     bins = points // 2 + 1 if call.attrs.get("onesided", 1) else points
     return ValueType(call.type_of(0).dtype, (batch, frames, bins, 2))
 
@@ -103,6 +105,8 @@ def _known(call: Call, name: str, proto: onnx.TypeProto | None) -> ValueType:
     if not proto.HasField("tensor_type") or proto.tensor_type.elem_type not in DTYPES:
         raise call.refuse(f"expected outputs that are tensors of a dtype in use, got {name!r}, a {words(proto)}")
     kind = static_type(proto)
+    if kind is not None and min(kind.shape, default=0) < 0:
+        raise call.fault(f"expected sizes of at least 0, got {kind} for output {name!r}")
     if kind is not None:
         return kind
     if call.op in _BY_DATA:
