@@ -10,6 +10,7 @@ import click
 
 from skerry.options import FILE
 from skerry.output import emit, facts, table
+from skerry.shape_options import DIM
 from skerry.verb import json_option, verbose_option
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ KIB = 1024
 def source_options(command: _C) -> _C:
     """Options that say which module SOURCE means."""
     for option in (
-        click.option("--dim", "dims", multiple=True, metavar="NAME=SIZE", help="Size of a symbolic dimension; repeat."),
+        click.option("--dim", "dims", type=DIM, multiple=True, help="Size of a symbolic dimension; repeat."),
         click.option("--batch", type=click.IntRange(1, 4096), default=1, show_default=True, help="Rows in one run."),
         click.option("--profile", help="Variant of a bundle that has several for WebAssembly."),
     ):
@@ -53,8 +54,8 @@ def wasm() -> None:
 @json_option
 @verbose_option
 def inspect(
-    source: Path, *, profile: str | None, batch: int, dims: tuple[str, ...], seconds: float, html: Path | None,
-    as_json: bool,
+    source: Path, *, profile: str | None, batch: int, dims: tuple[tuple[str, int], ...], seconds: float,
+    html: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Show time, code and memory of each node of SOURCE.
 
@@ -81,7 +82,9 @@ def inspect(
 @source_options
 @click.option("--step", help="Only the code of this node (or step number).")
 @verbose_option
-def disasm(source: Path, *, profile: str | None, batch: int, dims: tuple[str, ...], step: str | None) -> None:
+def disasm(
+    source: Path, *, profile: str | None, batch: int, dims: tuple[tuple[str, int], ...], step: str | None
+) -> None:
     """Print the instructions of SOURCE, function by function."""
     from compiler.wasm_tools.disassemble import disassemble
 
@@ -98,7 +101,14 @@ def disasm(source: Path, *, profile: str | None, batch: int, dims: tuple[str, ..
 @json_option
 @verbose_option
 def export(
-    source: Path, *, profile: str | None, batch: int, dims: tuple[str, ...], out: Path, js: bool, as_json: bool
+    source: Path,
+    *,
+    profile: str | None,
+    batch: int,
+    dims: tuple[tuple[str, int], ...],
+    out: Path,
+    js: bool,
+    as_json: bool,
 ) -> None:
     """Write SOURCE as one stand-alone .wasm file, weights inside.
 
@@ -122,23 +132,19 @@ def export(
     emit(value, as_json=as_json, render=lambda: facts("", value))
 
 
-def _module(source: Path, profile: str | None, batch: int, dims: tuple[str, ...]) -> tuple[bytes, ModuleInfo]:
+def _module(
+    source: Path, profile: str | None, batch: int, dims: tuple[tuple[str, int], ...]
+) -> tuple[bytes, ModuleInfo]:
     from compiler.wasm_tools.source import checked, standalone_module
 
     module = standalone_module(source, profile=profile, options=_options(batch, dims))
     return module, checked(module).info
 
 
-def _options(batch: int, dims: tuple[str, ...]) -> WasmOptions:
+def _options(batch: int, dims: tuple[tuple[str, int], ...]) -> WasmOptions:
     from compiler.wasm.options import WasmOptions
 
-    sizes = {}
-    for text in dims:
-        name, equals, size = text.partition("=")
-        if not (name and equals and size.isdecimal() and int(size) > 0):
-            raise click.UsageError(f"--dim {text!r}: expected NAME=SIZE with a size of at least 1")
-        sizes[name] = int(size)
-    return WasmOptions(batch=batch, dims=sizes)
+    return WasmOptions(batch=batch, dims=dict(dims))
 
 
 def _loader() -> bytes:
