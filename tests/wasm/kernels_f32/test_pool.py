@@ -56,6 +56,7 @@ POOLS: dict[str, Layer] = {
         "window larger than the input": pool_layer(
             (1, 2, 2, 4), Pool2d(kind=kind, kernel=(4, 4), strides=(1, 1), pads=(1, 1, 1, 1))
         ),
+        "large windows": pool_layer((1, 7, 8, 6), Pool2d(kind=kind, kernel=(5, 4), strides=(1, 2), pads=(1, 0, 1, 0))),
         "rounded up": pool_layer(
             (1, 6, 6, 4), Pool2d(kind=kind, kernel=(3, 3), strides=(2, 2), count_include_pad=True), ceil=True
         ),

@@ -16,6 +16,9 @@ from wasm_emit.types import I32, Expr
 
 VECTOR_BYTES = 16
 
+UNROLLED_TAPS = 16
+"""Windows up to this size are unrolled; larger ones are loops."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PoolShape:
@@ -65,19 +68,26 @@ def _position(fn: Function, shape: PoolShape, window: tuple[Segment, Segment], s
 
 def _reduced(fn: Function, shape: PoolShape, window: tuple[Segment, Segment], x: Local) -> Expr:
     rows, columns = window
-    highest = shape.kind is PoolKind.MAX
-    total = fn.new(v128_const("f32x4", float("-inf") if highest else 0.0), "acc")
-    if rows.taps and columns.taps:
-        pixel = shape.channels * F32_BYTES
-        tap_y = fn.new(x, "tap_y")
-        with repeated(fn, tap_y, rows.taps, shape.y.dilation * shape.x.size * pixel, name="ky"):
-            tap_x = fn.new(tap_y, "tap_x")
-            with repeated(fn, tap_x, columns.taps, shape.x.dilation * pixel, name="kx"):
-                value = v128.load(tap_x)
-                fn.set(total, f32x4.max(total, value) if highest else f32x4.add(total, value))
-    if highest:
+    total = fn.new(v128_const("f32x4", float("-inf") if shape.kind is PoolKind.MAX else 0.0), "acc")
+    across = shape.x.dilation * shape.channels * F32_BYTES
+    down = shape.y.dilation * shape.x.size * shape.channels * F32_BYTES
+    if rows.taps * columns.taps <= UNROLLED_TAPS:
+        for offset in (ky * down + kx * across for ky in range(rows.taps) for kx in range(columns.taps)):
+            _take(fn, shape.kind, total, v128.load(x, offset=offset))
+    else:
+        line = fn.new(x, "tap_y")
+        with repeated(fn, line, rows.taps, down, name="ky"):
+            tap = fn.new(line, "tap_x")
+            with repeated(fn, tap, columns.taps, across, name="kx"):
+                _take(fn, shape.kind, total, v128.load(tap))
+    if shape.kind is PoolKind.MAX:
         return total
     return f32x4.div(total, v128_const("f32x4", _count(shape, window)))
+
+
+def _take(fn: Function, kind: PoolKind, total: Local, value: Expr) -> None:
+    """One more value of a window. ``f32x4.max`` keeps a NaN."""
+    fn.set(total, f32x4.max(total, value) if kind is PoolKind.MAX else f32x4.add(total, value))
 
 
 def _count(shape: PoolShape, window: tuple[Segment, Segment]) -> float:
@@ -127,8 +137,7 @@ def _global_block(
     x = fn.new(block, "p")
     with repeated(fn, x, pixels, channels * F32_BYTES, name="pixel"):
         for v, total in enumerate(sums):
-            value = v128.load(x, offset=v * VECTOR_BYTES)
-            fn.set(total, f32x4.max(total, value) if highest else f32x4.add(total, value))
+            _take(fn, kind, total, v128.load(x, offset=v * VECTOR_BYTES))
     for v, total in enumerate(sums):
         result: Expr = total if highest else f32x4.div(total, v128_const("f32x4", float(pixels)))
         store_lanes(fn, out, result, v * VECTOR_BYTES, min(size, LANES))
