@@ -212,3 +212,21 @@ def test_shapes_at_edges(case: Case) -> None:
 def test_refused(case: Case) -> None:
     with pytest.raises(UnsupportedOperatorError):
         case.compile()
+
+
+def test_bits_of_floats_are_certain() -> None:
+    x = np.array([1.5, -0.0, np.nan, np.inf, 1e-45], np.float32)
+    x[2] = np.array([0xFFC12345], np.uint32).view(np.float32)[0]
+    attrs = {"to": TensorProto.INT32}
+    (got,) = Case(name="bits", op="BitCast", inputs=[x], attrs=attrs, outputs=[TensorProto.INT32], opset=26).run()
+    assert got.view(np.uint32).tolist() == [0x3FC00000, 0x80000000, 0x7FC00000, 0x7F800000, 1]
+    (back,) = Case(name="floats", op="BitCast", inputs=[got], attrs={"to": TensorProto.FLOAT}, opset=26).run()
+    assert back[[0, 1, 3, 4]].tobytes() == x[[0, 1, 3, 4]].tobytes()
+
+
+def test_float64_outputs_have_one_nan() -> None:
+    x = np.array([np.nan, -np.nan, 0.0], np.float32)
+    (got,) = Case(
+        name="wide", op="Cast", inputs=[x], attrs={"to": TensorProto.DOUBLE}, outputs=[TensorProto.DOUBLE]
+    ).run()
+    assert got.view(np.uint64).tolist() == [0x7FF8000000000000] * 2 + [0]
