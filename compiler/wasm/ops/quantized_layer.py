@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.ir.graph import Node
-from compiler.wasm.kernels.int8 import binary, conv, packing, sliding
+from compiler.wasm.kernels.int8 import binary, conv, packing, sliding, transforms
 from compiler.wasm.kernels.int8 import depthwise as taps
 from compiler.wasm.kernels.int8 import winograd as tiles
 from compiler.wasm.kernels.int8.add import Addition, find_addition
@@ -218,8 +218,8 @@ def winograd(layer: Layer, batch: int, image: Image) -> Step:
             _add_residual(e, layer, out, size)
 
     def init(e: StepEmitter) -> None:
-        kernel = e.shared("qwinograd/weights", lambda module: tiles.build_weights(module, "qwinograd/weights"))
-        count = packed.size // 9
+        kernel = e.shared("qwinograd/weights", lambda module: transforms.build_weights(module, "qwinograd/weights"))
+        count = packed.size // tiles.TAPS
         e.fn.do(e.fn.call(kernel, e.constant("w"), e.expanded("w"), count, plan.weight_plane))
 
     scratch = {"x": plan.grid.scratch_bytes(WORDS), "lines": plan.lines_bytes}
@@ -234,10 +234,10 @@ def winograd(layer: Layer, batch: int, image: Image) -> Step:
 def _winograd_blocks(e: StepEmitter, layer: Layer, plan: Tiling, stored: Stored, out: Local) -> None:
     """All blocks of tiles of one image, whose first output element is ``out``."""
     fn, key = e.fn, plan.grid.key
-    inputs = e.shared(f"qwinograd/in/{key}", lambda m: tiles.build_inputs(m, f"qwinograd/in/{key}", plan))
+    inputs = e.shared(f"qwinograd/in/{key}", lambda m: transforms.build_inputs(m, f"qwinograd/in/{key}", plan))
     products = e.shared(f"qwinograd/{key}", lambda m: tiles.build_products(m, f"qwinograd/{key}", plan))
     last = f"qwinograd/out/{key}/{stored.key}"
-    outputs = e.shared(last, lambda m: tiles.build_outputs(m, last, plan, stored))
+    outputs = e.shared(last, lambda m: transforms.build_outputs(m, last, plan, stored))
     image = plan.grid
     with fn.counted(plan.down, step=plan.rows, name="row") as first:
         with fn.counted(plan.rows, name="line") as line:

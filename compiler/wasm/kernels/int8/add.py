@@ -14,6 +14,7 @@ has no fused step: ``(a - a_zero) * (b - b_zero) * ratio + y_zero``.
 from __future__ import annotations
 
 import enum
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
@@ -42,6 +43,10 @@ _MOVES = 6
 """Units in the last place by which ``fixed`` is moved at most."""
 
 
+REMEMBERED = 256
+"""Answers of ``find_addition`` that are kept: passes ask before kernels do."""
+
+
 class Order(enum.StrEnum):
     """Which of the proved formulas is used."""
 
@@ -67,6 +72,7 @@ class Addition:
         return "/".join(words)
 
 
+@functools.lru_cache(maxsize=REMEMBERED)
 def find_addition(a: Quant, b: Quant, y: Quant, a_range: tuple[int, int] | None = None) -> Addition | None:
     """The cheapest formula that gives ONNX Runtime's sum for every pair; ``None`` if there is none.
 
