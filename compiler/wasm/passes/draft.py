@@ -47,6 +47,17 @@ class Draft:
         self.emit(Node(op=op, name=self.node_name(output), inputs=inputs, outputs=(output,), attrs=attrs))
         return output
 
+    def take_over(
+        self, node: Node, op: str, inputs: tuple[str, ...], output: str, kind: ValueType, **attrs: Attribute
+    ) -> str:
+        """Append a node that does another form of ``node``'s work under its name, and return the new output's name.
+
+        The old node must have no reader left.
+        """
+        self.types[output] = kind
+        self.emit(Node(op=op, name=node.name, inputs=inputs, outputs=(output,), attrs=attrs))
+        return output
+
     def maker(self, value: str) -> Node | None:
         """The emitted node that gives the value."""
         place = self._place.get(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from compiler.ir.graph import Node, ValueType
+from compiler.wasm.kernels.int8.add import find_addition
 from compiler.wasm.passes.draft import Draft
 from compiler.wasm.passes.quantization import StoredValue, Wanted, quantized, stored
 from compiler.wasm.passes.tables import clamped, requantized
@@ -19,9 +20,11 @@ def binary(draft: Draft, node: Node, want: Wanted, output: str) -> str | None:
     left, right = (_operand(draft, name, shape) for name in node.inputs)
     if left is None or right is None:
         return None
+    if node.op == "Add" and find_addition(left.quant, right.quant, want.quant) is None:
+        return None
     spec = QBinary(a=left.quant, b=right.quant, y=want.quant, low=want.low, high=want.high)
     kind = ValueType(want.quant.dtype, shape)
-    return draft.add(_BINARY[node.op], (left.name, right.name), output, kind, spec=spec)
+    return draft.take_over(node, _BINARY[node.op], (left.name, right.name), output, kind, spec=spec)
 
 
 def _operand(draft: Draft, value: str, shape: tuple[int, ...]) -> StoredValue | None:
@@ -69,7 +72,8 @@ def _maximum(
 ) -> str:  # fmt: skip
     source = requantized(draft, found, want, draft.fresh(f"{output}@values"))
     kind = ValueType(want.quant.dtype, draft.types[node.output].shape)
-    return draft.add("skerry.qpool", (source,), output, kind, spec=QPool(pool=spec, x=want.quant, y=want.quant))
+    attrs = QPool(pool=spec, x=want.quant, y=want.quant)
+    return draft.take_over(node, "skerry.qpool", (source,), output, kind, spec=attrs)
 
 
 def _average(
@@ -77,7 +81,8 @@ def _average(
 ) -> str:  # fmt: skip
     target = output if want.whole else draft.fresh(f"{output}@whole")
     kind = ValueType(want.quant.dtype, draft.types[node.output].shape)
-    pooled = draft.add("skerry.qpool", (found.name,), target, kind, spec=QPool(pool=spec, x=found.quant, y=want.quant))
+    attrs = QPool(pool=spec, x=found.quant, y=want.quant)
+    pooled = draft.take_over(node, "skerry.qpool", (found.name,), target, kind, spec=attrs)
     return pooled if want.whole else clamped(draft, pooled, want, output)
 
 

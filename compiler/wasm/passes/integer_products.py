@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.ir.graph import Node, ValueType
+from compiler.wasm.kernels.int8.packing import fold
 from compiler.wasm.passes.draft import Draft, float_type
-from compiler.wasm.passes.quantization import StoredValue, Wanted, stored
+from compiler.wasm.passes.quantization import StoredValue, Wanted, limits, stored
 from compiler.wasm.passes.weight import Stored, stored_constant
 from compiler.wasm.specs import ActivationKind, QConv2d, QGemm, Quant
 
@@ -27,7 +28,7 @@ def convolution(draft: Draft, node: Node, want: Wanted, output: str) -> str | No
     spec = QConv2d(
         conv=node.attrs["spec"], x=x.quant, w_scales=scales, y=want.quant, low=want.low, high=want.high
     )  # fmt: skip
-    return draft.add("skerry.qconv2d", (*inputs, ""), output, _type(draft, node, want.quant), spec=spec)
+    return draft.take_over(node, "skerry.qconv2d", (*inputs, ""), output, _type(draft, node, want.quant), spec=spec)
 
 
 def product(draft: Draft, node: Node, want: Wanted | None, output: str) -> str | None:
@@ -38,9 +39,11 @@ def product(draft: Draft, node: Node, want: Wanted | None, output: str) -> str |
     x, inputs, scales = found
     if want is None:
         spec = QGemm(x=x.quant, w_scales=scales, y=None, low=0, high=0)
-        return draft.add("skerry.qgemm", inputs, output, float_type(draft.types[node.output].shape), spec=spec)
+        return draft.take_over(
+            node, "skerry.qgemm", inputs, output, float_type(draft.types[node.output].shape), spec=spec
+        )
     spec = QGemm(x=x.quant, w_scales=scales, y=want.quant, low=want.low, high=want.high)
-    return draft.add("skerry.qgemm", inputs, output, _type(draft, node, want.quant), spec=spec)
+    return draft.take_over(node, "skerry.qgemm", inputs, output, _type(draft, node, want.quant), spec=spec)
 
 
 def _type(draft: Draft, node: Node, quant: Quant) -> ValueType:
@@ -62,6 +65,9 @@ def _operands(
     scales = np.broadcast_to(weights.scale, (signed.shape[axis],)).astype(np.float32)
     bias = _bias(draft, node.input(2), np.float32(x.quant.scale) * scales)
     if bias is None:
+        return None
+    columns_first = signed if axis == 0 else signed.T
+    if not fold(columns_first, draft.constant(bias), x.quant, limits(x.quant)).fits:
         return None
     return x, (x.name, draft.held_constant(f"{node.input(1)}/s8", signed), bias), scales
 

@@ -1,7 +1,7 @@
 """Pass ``narrow``: integer convolutions and products learn which stored values their input can have.
 
 Requires: ``integers`` ran.
-Ensures, where relaxed SIMD is allowed:
+Ensures:
     1. ``x_limits`` of every ``skerry.qconv2d`` and ``skerry.qgemm`` holds for every input of the model; it is left open
        where the whole range of the dtype is possible.
 """
@@ -28,10 +28,8 @@ Limits: TypeAlias = tuple[int, int]
 _Of: TypeAlias = Callable[[str], Limits]
 
 
-def run(graph: IrGraph, options: WasmOptions) -> IrGraph:
+def run(graph: IrGraph, _options: WasmOptions) -> IrGraph:
     """Follow the limits from what clamps to what multiplies."""
-    if not options.relaxed:
-        return graph
     draft = Draft(graph)
     known: dict[str, Limits] = {}
 
