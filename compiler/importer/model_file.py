@@ -14,9 +14,10 @@ import onnx
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import checker, shape_inference
 
+from compiler.importer.value_types import DTYPES
 from compiler.one_line import one_line
 from edge_bundle.errors import CompileError, InvalidInputError, LimitExceededError
-from edge_bundle.tensor import DYNAMIC, MAX_RANK, DType, TensorSpec
+from edge_bundle.tensor import DYNAMIC, MAX_RANK, TensorSpec
 
 T = TypeVar("T")
 
@@ -32,20 +33,6 @@ MAX_OPSET = 26
 MIN_OPSET = 13
 """QuantizeLinear and DequantizeLinear take per-channel scales since opset 13; older models are converted."""
 
-_DTYPES: dict[int, DType] = {
-    onnx.TensorProto.BOOL: DType.BOOL,
-    onnx.TensorProto.UINT8: DType.UINT8,
-    onnx.TensorProto.UINT16: DType.UINT16,
-    onnx.TensorProto.UINT32: DType.UINT32,
-    onnx.TensorProto.UINT64: DType.UINT64,
-    onnx.TensorProto.INT8: DType.INT8,
-    onnx.TensorProto.INT16: DType.INT16,
-    onnx.TensorProto.INT32: DType.INT32,
-    onnx.TensorProto.INT64: DType.INT64,
-    onnx.TensorProto.FLOAT16: DType.FP16,
-    onnx.TensorProto.FLOAT: DType.FP32,
-    onnx.TensorProto.DOUBLE: DType.FP64,
-}
 _EXPORT_AGAIN = "the file is truncated or is not ONNX; export it again"
 _NODE_IN_TEXT = re.compile(r"\(op_type: ?(?P<operator>[^,)]+)(?:, node name: ?(?P<node>[^)]*))?\)")
 """How onnx's shape inference names a node."""
@@ -153,7 +140,7 @@ def spec_of(value: onnx.ValueInfoProto, stage: str) -> TensorSpec:
 
     """
     tensor = value.type.tensor_type
-    dtype = _DTYPES.get(tensor.elem_type)
+    dtype = DTYPES.get(tensor.elem_type)
     if not value.type.HasField("tensor_type") or dtype is None or not tensor.HasField("shape"):
         raise CompileError(
             stage=stage,
