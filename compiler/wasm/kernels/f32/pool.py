@@ -8,6 +8,7 @@ from compiler.wasm.kernels.f32.epilogue import store_lanes
 from compiler.wasm.kernels.f32.loops import repeated
 from compiler.wasm.kernels.f32.packing import F32_BYTES, LANES
 from compiler.wasm.kernels.f32.window import Axis, Segment
+from compiler.wasm.lanes import F32X4
 from compiler.wasm.specs import PoolKind
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import f32x4, v128, v128_const
@@ -86,8 +87,8 @@ def _reduced(fn: Function, shape: PoolShape, window: tuple[Segment, Segment], x:
 
 
 def _take(fn: Function, kind: PoolKind, total: Local, value: Expr) -> None:
-    """One more value of a window. ``f32x4.max`` keeps a NaN."""
-    fn.set(total, f32x4.max(total, value) if kind is PoolKind.MAX else f32x4.add(total, value))
+    """One more value of a window; a maximum keeps NaN."""
+    fn.set(total, F32X4.max(total, fn.new(value, "x")) if kind is PoolKind.MAX else F32X4.add(total, value))
 
 
 def _count(shape: PoolShape, window: tuple[Segment, Segment]) -> float:
