@@ -1,4 +1,4 @@
-"""Time kernels: ``python -m benchmarks.kernels [--only PATTERN] [--rounds N] [--no-winograd]``."""
+"""Time kernels: ``python -m benchmarks.kernels [--only PATTERN] [--rounds N] [--int8] [--no-winograd]``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from rich.table import Table
 
 from benchmarks.kernels.cases import Case, cases
 from benchmarks.kernels.engines import Engine, Node, Wasmtime
+from benchmarks.kernels.integers import compile_integer
 from benchmarks.kernels.repeat import repeating
 from compiler.wasm.options import WasmOptions
 
@@ -21,10 +22,12 @@ from compiler.wasm.options import WasmOptions
 @click.option("--only", default="*", help="Pattern of case names, as in a shell.")
 @click.option("--rounds", type=click.IntRange(1, 1000), default=15, help="Turns of each kernel.")
 @click.option("--no-winograd", is_flag=True, help="Direct 3x3 convolutions.")
-def main(only: str, rounds: int, no_winograd: bool) -> None:
-    """Microseconds and GFLOP/s of every layer in every engine, then the sum of each model's layers."""
+@click.option("--int8", is_flag=True, help="The integer kernels of the same shapes.")
+def main(only: str, rounds: int, no_winograd: bool, int8: bool) -> None:
+    """Microseconds and GFLOP/s (GOP/s) of every layer in every engine, then the sum of each model's layers."""
     chosen = [case for case in cases() if fnmatch.fnmatch(case.name, only)]
-    modules = [case.compile(WasmOptions(winograd=not no_winograd)) for case in chosen]
+    options = WasmOptions(winograd=not no_winograd)
+    modules = [compile_integer(case, options) if int8 else case.compile(options) for case in chosen]
     code = [repeating(module) for module in modules]
     engines = _engines()
     times = {engine.name: engine.time(code, rounds) for engine in engines}

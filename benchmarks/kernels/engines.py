@@ -17,6 +17,9 @@ SCRIPT = Path(__file__).with_name("time_modules.mjs")
 TURN_S = 0.002
 """Length of one turn: long beside a clock's step, short beside a busy neighbour's."""
 
+SAMPLE = 64
+"""Runs of a first call that tells how many make a turn: the call itself takes longer than a small kernel."""
+
 WARM_UP_S = 0.03
 """Calls before the first turn, so that V8's second compiler is done."""
 
@@ -39,7 +42,7 @@ class Wasmtime:
         """See ``Engine``."""
         engine = wasmtime.Engine(wasmtime.Config())
         runs = [_instance(engine, code) for code in modules]
-        counts = [max(1, round(TURN_S / _seconds(run, 1))) for run in runs]
+        counts = [max(1, round(TURN_S * SAMPLE / _seconds(run, SAMPLE))) for run in runs]
         best = [float("inf")] * len(runs)
         for _ in range(rounds):
             for index, run in enumerate(runs):

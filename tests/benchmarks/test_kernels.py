@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks.kernels.cases import Case, cases
 from benchmarks.kernels.engines import Wasmtime
+from benchmarks.kernels.integers import compile_integer
 from benchmarks.kernels.repeat import repeating
 from compiler.wasm.options import WasmOptions
 
@@ -27,6 +28,13 @@ def test_every_name_is_of_one_kernel() -> None:
     for case in cases():
         operators.setdefault(case.name, set()).add(case.op)
     assert all(len(found) == 1 for found in operators.values())
+
+
+@pytest.mark.parametrize("name", ["kws gemm 1x64-12", "kws dw3x3 s1 25x5x64-64", "ic global_pool 8x8x64"])
+def test_the_integer_flavour_of_a_layer_runs(name: str) -> None:
+    module = compile_integer(small(name), WasmOptions())
+    assert module.info.steps[0].op.startswith("q")
+    assert Wasmtime().time([repeating(module)], 1)[0] > 0
 
 
 @pytest.mark.parametrize("name", ["kws gemm 1x64-12", "kws dw3x3 s1 25x5x64-64", "ic global_pool 8x8x64"])
