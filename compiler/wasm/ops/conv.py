@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from compiler.ir.graph import Node
 from compiler.wasm.kernels.f32.conv_direct import ConvShape, conv_function
 from compiler.wasm.kernels.f32.depthwise import MAX_TAPS, DepthwiseShape, depthwise_function, pack_depthwise
+from compiler.wasm.kernels.f32.depthwise_large import large_depthwise_function, pack_large_depthwise
 from compiler.wasm.kernels.f32.epilogue import Epilogue
 from compiler.wasm.kernels.f32.packing import LANES, Panels, pack_bias, pack_matrix
 from compiler.wasm.kernels.f32.tiles import DEPTHWISE_TILE, gemm_tile, winograd_pays
@@ -53,8 +54,8 @@ class _Layer:
 
     @property
     def depthwise(self) -> bool:
-        """Whether each channel has one filter, small enough to unroll."""
-        return self.groups == self.channels == self.filters and self.y.kernel * self.x.kernel <= MAX_TAPS
+        """Whether each channel has one filter."""
+        return self.groups == self.channels == self.filters
 
     @property
     def winograd(self) -> bool:
@@ -106,13 +107,15 @@ def _read(node: Node, scope: Scope) -> _Layer:
 
 def _depthwise(layer: _Layer) -> Step:
     shape = DepthwiseShape(layer.images, layer.y, layer.x, layer.channels, DEPTHWISE_TILE, layer.epilogue)
+    small = shape.taps <= MAX_TAPS
+    function = depthwise_function if small else large_depthwise_function
     return kernel_step(
         layer.node,
-        op="depthwise_f32",
+        op="depthwise_f32" if small else "large_depthwise_f32",
         key=shape.key,
-        build=lambda module, name: depthwise_function(module, name, shape),
+        build=lambda module, name: function(module, name, shape),
         constants={
-            "w": pack_depthwise(layer.weights),
+            "w": pack_depthwise(layer.weights) if small else pack_large_depthwise(layer.weights),
             "bias": pack_bias(layer.bias, Panels(shape.channels, LANES)),
         },
         flops=layer.flops,

@@ -93,8 +93,20 @@ CASES: dict[str, tuple[str, Layer]] = {
         conv_layer((1, 2, 2, 4), 4, Conv2d(kernel=(3, 3), pads=(4, 4, 4, 4), groups=4)),
     ),
     "depthwise, large kernel": (
-        "conv2d_f32",
-        conv_layer((1, 9, 9, 3), 3, Conv2d(kernel=(7, 7), pads=(3, 3, 3, 3), groups=3)),
+        "large_depthwise_f32",
+        conv_layer(
+            (2, 9, 11, 7), 7, Conv2d(kernel=(7, 7), pads=(3, 3, 3, 3), groups=7, activation=RELU), residual=True
+        ),
+    ),
+    "depthwise, large kernel, dilation and strides": (
+        "large_depthwise_f32",
+        conv_layer(
+            (1, 13, 17, 4), 4, Conv2d(kernel=(6, 5), strides=(2, 3), dilations=(2, 1), pads=(7, 2, 3, 4), groups=4)
+        ),
+    ),
+    "depthwise, large windows on padding alone": (
+        "large_depthwise_f32",
+        conv_layer((1, 2, 2, 4), 4, Conv2d(kernel=(6, 6), pads=(8, 8, 8, 8), groups=4)),
     ),
     "Winograd": ("winograd_f32", conv_layer((1, 8, 8, 8), 8, Conv2d(kernel=(3, 3), pads=SAME, activation=RELU))),
     "Winograd, odd sizes": (
@@ -126,6 +138,7 @@ BATCHES = {
     "1x1, one pixel": ((5, 1, 1, 72), 33, Conv2d(kernel=(1, 1))),
     "1x1, long sums": ((5, 3, 3, 64), 12, Conv2d(kernel=(1, 1))),
     "direct": ((5, 6, 7, 12), 12, Conv2d(kernel=(3, 3), strides=(2, 2), pads=SAME)),
+    "large depthwise": ((5, 6, 7, 12), 12, Conv2d(kernel=(7, 7), pads=(3, 3, 3, 3), groups=12)),
     "depthwise": ((5, 6, 7, 12), 12, Conv2d(kernel=(3, 3), pads=SAME, groups=12)),
     "Winograd": ((5, 9, 7, 16), 16, Conv2d(kernel=(3, 3), pads=SAME)),
 }

@@ -25,7 +25,7 @@ from wasm_emit.types import I32
 VECTOR_BYTES = 16
 
 MAX_TAPS = 25
-"""Largest kernel (5x5) that is unrolled; more taps would only spill their weights."""
+"""Largest kernel (5x5) that is unrolled; more taps would only spill their weights (``depthwise_large.py``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,11 @@ class DepthwiseShape:
     def key(self) -> str:
         """Equal for convolutions that one function serves."""
         return f"depthwise_f32:{(self.images, self.y, self.x, self.channels, self.tile)}:{self.epilogue.key}"
+
+    @property
+    def pixel_bytes(self) -> int:
+        """From one pixel to the next."""
+        return self.channels * F32_BYTES
 
     @property
     def taps(self) -> int:
@@ -82,7 +87,7 @@ def depthwise_function(module: Module, name: str, shape: DepthwiseShape) -> Func
     x, w, bias = fn.param(I32, "x"), fn.param(I32, "w"), fn.param(I32, "bias")
     residual = fn.param(I32, "residual") if shape.epilogue.residual else None
     at = _At(x, residual, fn.param(I32, "out"))
-    line, out_line = shape.x.size * shape.channels * F32_BYTES, shape.x.out * shape.channels * F32_BYTES
+    line, out_line = shape.x.size * shape.pixel_bytes, shape.x.out * shape.pixel_bytes
     with repeated(fn, at.x, shape.images, shape.y.size * line, name="image"):
         for rows, turns in _chunks(shape.y, shape.tile[0]):
             y_in = fn.new(at.x + rows.origin * line, "y_in")
@@ -128,7 +133,7 @@ def _columns(
     fn: Function, shape: DepthwiseShape, rows: _Chunk, at: _At, weights: list[Local], start: Local, lanes: int
 ) -> None:
     """One block of channels along the rows of a chunk."""
-    pixel = shape.channels * F32_BYTES
+    pixel = shape.pixel_bytes
     run = _At(at.x, _copy(fn, at.residual), fn.new(at.out, "x_out"))
     for columns, turns in _chunks(shape.x, shape.tile[1]):
         x_in = fn.new(at.x + columns.origin * pixel, "x_in")
@@ -148,7 +153,7 @@ def _tile(
     behind its loads, and would spill most of what it loads (8 % slower; V8 is 2 % slower with the branch).
     """
     rows, columns = chunks
-    pixel = shape.channels * F32_BYTES
+    pixel = shape.pixel_bytes
     line, out_line = shape.x.size * pixel, shape.x.out * pixel
     sums = {(r, c): fn.new(start, "acc") for r in range(len(rows.reads)) for c in range(len(columns.reads))}
     uses = sorted(
