@@ -56,8 +56,7 @@ def _half_pixel(axis: Axis, y: Floats) -> Floats:
 
 
 def _half_pixel_symmetric(axis: Axis, y: Floats) -> Floats:
-    offset = axis.size / 2 * (1 - axis.output / axis.resized)
-    return offset + (y + 0.5) / axis.scale - 0.5  # in this order: the result may have to be whole
+    return _half_pixel(axis, y) + axis.size / 2 * (1 - axis.output / axis.resized)
 
 
 COORDINATES: Mapping[str, Callable[[Axis, Floats], Floats]] = {
@@ -79,9 +78,20 @@ NEAREST: Mapping[str, Callable[[Floats], Floats]] = {
 """Attribute ``nearest_mode``: from input positions to indices."""
 
 
+_WHOLE = 1e-9
+"""Closer to an integer, a position is that integer: what is left are rounding errors."""
+
+
+def _positions(axis: Axis, coordinates: str) -> Floats:
+    """Where in the input each output element lies."""
+    x = COORDINATES[coordinates](axis, np.arange(axis.output, dtype=np.float64))
+    whole = np.rint(x)
+    return np.where(np.abs(x - whole) < _WHOLE, whole, x)
+
+
 def nearest(axis: Axis, coordinates: str, rounding: str) -> Taps:
     """One tap of weight 1."""
-    x = COORDINATES[coordinates](axis, np.arange(axis.output, dtype=np.float64))
+    x = _positions(axis, coordinates)
     indices = NEAREST[rounding](x)[:, None]
     return _taps(axis, coordinates, x, indices, np.ones_like(indices))
 
@@ -107,7 +117,7 @@ def _weighted(
     axis: Axis, coordinates: str, kernel: Callable[[Floats], Floats], radius: int, exclude: bool, antialias: bool
 ) -> Taps:  # fmt: skip
     """Taps within ``radius`` of the position, in steps of the output when it is smaller and antialiased."""
-    x = COORDINATES[coordinates](axis, np.arange(axis.output, dtype=np.float64))
+    x = _positions(axis, coordinates)
     shrink = min(axis.scale, 1.0) if antialias else 1.0
     reach = -int(math.floor(-radius / shrink) + 1)
     indices = (np.ceil(x) - 1)[:, None] + np.arange(-reach, reach + 2, dtype=np.float64)
