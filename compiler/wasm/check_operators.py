@@ -90,8 +90,8 @@ def _window_rules(facts: _Facts, spec: Conv2d, x: DType, w: DType, bias: DType) 
     rows, height, width, channels = image.shape
     out_channels = weights.shape[0]
     yield from _expect("image", x, image.dtype)
-    yield from _typed("weights", weights, w, (out_channels, channels // spec.groups, *spec.kernel))
     yield from _expect("channels over groups", (0, 0), (channels % spec.groups, out_channels % spec.groups))
+    yield from _typed("weights", weights, w, (out_channels, channels // spec.groups, *spec.kernel))
     reach = [spec.dilations[at] * (spec.kernel[at] - 1) + 1 for at in (0, 1)]
     sizes = tuple(
         (size + spec.pads[at] + spec.pads[at + 2] - reach[at]) // spec.strides[at] + 1
