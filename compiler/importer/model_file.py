@@ -37,7 +37,9 @@ _EXPORT_AGAIN = "the file is truncated or is not ONNX; export it again"
 _NODE_IN_TEXT = re.compile(r"\(op_type: ?(?P<operator>[^,)]+)(?:, node name: ?(?P<node>[^)]*))?\)")
 """How onnx's shape inference names a node."""
 
-_ONNX_FAULTS = (checker.ValidationError, shape_inference.InferenceError, RuntimeError, ValueError, TypeError)
+_ONNX_FAULTS = (
+    checker.ValidationError, shape_inference.InferenceError, IndexError, RuntimeError, ValueError, TypeError,
+)  # fmt: skip
 """What onnx's C++ parts raise for a bad model (measured over the broken inputs in the tests)."""
 
 

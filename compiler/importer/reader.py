@@ -5,7 +5,7 @@ node, in this order (the first that applies ends it):
 
 1. a function of the model is replaced by its body; another domain than ai.onnx is refused;
 2. ``If``, ``Loop`` and ``Scan`` are resolved as far as may be (``control.py``);
-   all others must fit the operator's definition (``verify.py``);
+   all others must fit the operator's definition (``verify.py``, ``rules.py``);
 3. ``Constant``, ``Shape``, ``Size`` and ``Range`` are constants (``known.py``);
 4. an old form is put into the newest one (``dialect.py``);
 5. a node that does nothing is dropped (``simplify.py``);
@@ -29,6 +29,7 @@ from compiler.importer.expansion import Expansion
 from compiler.importer.functions import local_function, standard_function
 from compiler.importer.known import known_output
 from compiler.importer.model_file import MAX_NODES
+from compiler.importer.rules import hold_rules
 from compiler.importer.shapes import infer
 from compiler.importer.simplify import simplify
 from compiler.importer.verify import verify
@@ -80,6 +81,7 @@ class Reader:
         if (newer := lift(call)) is not None:
             self.expand(call, newer)
             return
+        hold_rules(call)
         types = infer(call)
         if simplify(call, types):
             return

@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from compiler.ir.graph import ValueType
 from compiler.wasm.step import ALIGNMENT, SLACK, Step
 from compiler.wasm.views import output_places
-from edge_runtime.wasm.abi import PAGE_BYTES, Region
+from edge_bundle.errors import LimitExceededError
+from edge_runtime.wasm.abi import MAX_PAGES, PAGE_BYTES, Region
 
 BASE = ALIGNMENT
 """First address in use: no value lies at 0."""
@@ -66,6 +67,10 @@ def make_plan(
     """Place everything that the steps read, write and need besides.
 
     Every output must be written by a step under its own name; views that are outputs come from ``settle_views``.
+
+    Raises:
+        LimitExceededError: it does not fit into the 4 GiB of a module.
+
     """
     cursor = _Cursor(BASE)
     values: dict[str, int] = {}
@@ -83,10 +88,16 @@ def make_plan(
     marks.append(cursor.at)
     _place_values(steps, types, cursor, values, areas)
     marks.append(cursor.at)
+    pages = -(-cursor.at // PAGE_BYTES)
+    if pages > MAX_PAGES:
+        raise LimitExceededError(
+            what="memory of the module", limit=MAX_PAGES, got=pages, unit="pages of 64 KiB",
+            advice="compile for a smaller batch or smaller dimensions",
+        )  # fmt: skip
     names = ("weights", "expanded", "io", "values")
     starts = (BASE, *marks[:-1])
     regions = tuple(Region(name=n, offset=a, bytes=b - a) for n, a, b in zip(names, starts, marks, strict=True))
-    return Plan(values=values, areas=areas, weights=weights, regions=regions, pages=-(-cursor.at // PAGE_BYTES))
+    return Plan(values=values, areas=areas, weights=weights, regions=regions, pages=pages)
 
 
 def walk(steps: Iterable[Step]) -> Iterable[Step]:
