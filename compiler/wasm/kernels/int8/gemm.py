@@ -16,7 +16,7 @@ from wasm_emit.function import Function, Local
 from wasm_emit.instructions import f32x4, i32x4, v128
 from wasm_emit.types import Expr
 
-UNROLLED_GROUPS = 4
+UNROLLED_GROUPS = 2
 """A run of at most so many groups is written out; longer ones become loops (unrolled loops spill registers)."""
 
 GROUP_BYTES = 4
