@@ -38,19 +38,40 @@ class Cell:
         return self.padded // LANES
 
 
-def lstm_cell(module: Module, name: str, cell: Cell, *, peepholes: bool) -> Function:
-    """A function (gates, c, h[, peepholes]): c and h are changed in place; peepholes are i, o, f."""
+def activated(module: Module, name: str, cell: Cell, spec: Activation, gates: int) -> Function:
+    """A function (gates) that applies an activation to that many gates in place.
+
+    A loop with one activation in it runs several turns at once in the processor; one with five does not.
+    """
+    fn = module.function(name)
+    at = fn.param(I32, "gates")
+    with fn.pointer_loop(at, gates * cell.vectors, VECTOR_BYTES):
+        fn.do(v128.store(at, _act(fn, cell, spec, v128.load(at))))
+    return fn
+
+
+def lstm_cell(module: Module, name: str, cell: Cell) -> Function:
+    """A function (gates, c, h) of gates that are activated already: c and h are changed in place."""
     fn = module.function(name)
     gates, c, h = (fn.param(I32, part) for part in ("gates", "c", "h"))
-    peep = fn.param(I32, "peepholes") if peepholes else None
+    with fn.pointer_loop(gates, cell.vectors, VECTOR_BYTES):
+        enter, leave, keep, fresh = (v128.load(gates, offset=gate * cell.gate_bytes) for gate in range(4))
+        state = fn.new(f32x4.add(f32x4.mul(keep, v128.load(c)), f32x4.mul(enter, fresh)), "c")
+        fn.do(v128.store(c, state))
+        fn.do(v128.store(h, f32x4.mul(leave, activation(fn, cell.activations[2], state))))
+        _advance(fn, [c, h])
+    return fn
+
+
+def lstm_peephole_cell(module: Module, name: str, cell: Cell) -> Function:
+    """A function (gates, c, h, peepholes): the gates see the state; peepholes are i, o, f."""
+    fn = module.function(name)
+    gates, c, h, peep = (fn.param(I32, part) for part in ("gates", "c", "h", "peepholes"))
     f, g, last = cell.activations
-    moving = [c, h, *([peep] if peep else [])]
 
     def seen(gate: int, index: int, state: Local) -> Expr:
         """A gate, and what it sees of the state."""
         value = v128.load(gates, offset=gate * cell.gate_bytes)
-        if peep is None:
-            return value
         return f32x4.add(value, f32x4.mul(v128.load(peep, offset=index * cell.gate_bytes), state))
 
     with fn.pointer_loop(gates, cell.vectors, VECTOR_BYTES):
@@ -62,7 +83,7 @@ def lstm_cell(module: Module, name: str, cell: Cell, *, peepholes: bool) -> Func
         fn.do(v128.store(c, state))
         leave = fn.new(_act(fn, cell, f, seen(1, 1, state)), "o")
         fn.do(v128.store(h, f32x4.mul(leave, activation(fn, last, state))))
-        _advance(fn, moving)
+        _advance(fn, [c, h, peep])
     return fn
 
 

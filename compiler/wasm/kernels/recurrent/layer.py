@@ -10,11 +10,21 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from compiler.wasm.kernels.copy import copy_run
-from compiler.wasm.kernels.recurrent.cells import Cell, gru_cell, gru_linear_cell, gru_reset, lstm_cell, rnn_cell
+from compiler.wasm.kernels.recurrent.cells import (
+    Cell,
+    activated,
+    gru_cell,
+    gru_linear_cell,
+    gru_reset,
+    lstm_cell,
+    lstm_peephole_cell,
+    rnn_cell,
+)
 from compiler.wasm.kernels.recurrent.product import FLOAT_BYTES, LANES, Product, product_function
+from compiler.wasm.specs import Activation
 from compiler.wasm.step import StepEmitter
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import i32, memory
@@ -224,11 +234,16 @@ def _active(out: StepEmitter, at: Places, row: Local, time: Local) -> Iterator[L
 def _call_cell(out: StepEmitter, layer: Layer, cell: Cell, at: Places, pointers: list[Local], begin: Local) -> None:
     """``pointers`` are gates, (c,) h."""
     fn = out.fn
+    if layer.kind is Kind.LSTM and at.peepholes:
+        name = _name("lstm_peephole", cell)
+        found = out.shared(name, lambda module: lstm_peephole_cell(module, name, cell))
+        fn.do(fn.call(found, *pointers, at.peepholes))
+        return
     if layer.kind is Kind.LSTM:
-        name = _name("lstm_peephole" if at.peepholes else "lstm", cell)
-        peep = [at.peepholes] if at.peepholes else []
-        found = out.shared(name, lambda module: lstm_cell(module, name, cell, peepholes=bool(peep)))
-        fn.do(fn.call(found, *pointers, *peep))
+        _activate(out, cell, pointers[0], cell.activations[0], 3)
+        _activate(out, cell, pointers[0] + 3 * layer.state_bytes, cell.activations[1], 1)
+        name = _name("lstm", cell)
+        fn.do(fn.call(out.shared(name, lambda module: lstm_cell(module, name, cell)), *pointers))
         return
     gates, h = pointers
     if layer.linear_before_reset:
@@ -239,6 +254,13 @@ def _call_cell(out: StepEmitter, layer: Layer, cell: Cell, at: Places, pointers:
     build = gru_cell if layer.kind is Kind.GRU else rnn_cell
     name = _name(layer.kind.lower(), cell)
     fn.do(fn.call(out.shared(name, lambda module: build(module, name, cell)), gates, h))
+
+
+def _activate(out: StepEmitter, cell: Cell, gates: Expr, spec: Activation, count: int) -> None:
+    """An activation over ``count`` gates that lie side by side."""
+    one = replace(cell, activations=(spec,))
+    name = _name(f"activated_{count}", one)
+    out.fn.do(out.fn.call(out.shared(name, lambda module: activated(module, name, one, spec, count)), gates))
 
 
 def _name(prefix: str, cell: Cell) -> str:
