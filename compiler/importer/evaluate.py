@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from onnx.reference import ReferenceEvaluator
 
 from compiler.importer.call import Call
+from compiler.importer.foldable import is_kept, may_fold
 from compiler.ir.graph import ValueType
 
 FREE_BYTES = 64 << 10
@@ -18,9 +19,6 @@ FREE_BYTES = 64 << 10
 
 MAX_RESULT_BYTES = 64 << 20
 """Largest result of an operator that has to be computed here, because no kernel could: as large as real weights."""
-
-_KEPT = frozenset({"DequantizeLinear"})
-"""Never evaluated: integer weights stay integers in the file, and fusion looks for these nodes."""
 
 _RANDOM = frozenset({
     "Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike",
@@ -40,12 +38,17 @@ _FAULTS = (ArithmeticError, AssertionError, AttributeError, LookupError, NotImpl
 
 
 def evaluate(call: Call, types: Mapping[int, ValueType]) -> dict[int, NDArray[Any]] | None:
-    """The outputs by place, ``None`` if they are not known now or too large to be stored."""
+    """The outputs by place, ``None`` if they are not known now, too large to be stored, or better left to kernels."""
     if all(kind.size == 0 for kind in types.values()):
         return {index: np.empty(kind.shape, kind.dtype.numpy_name) for index, kind in types.items()}
     inputs = _inputs(call)
-    if inputs is None or call.op in _KEPT or call.op in _RANDOM or not _worth_storing(call, inputs, types):
+    if inputs is None or call.op in _RANDOM or not _worth_storing(call, inputs, types):
         return None
+    if not may_fold(call, inputs.values(), types):
+        return None
+    call.scope.values.spend(
+        sum(array.nbytes for array in inputs.values()) + sum(kind.nbytes for kind in types.values())
+    )
     results = _run(call, inputs)
     if results is None:
         return None
@@ -53,7 +56,7 @@ def evaluate(call: Call, types: Mapping[int, ValueType]) -> dict[int, NDArray[An
     for index, kind in types.items():
         if found[index].shape != kind.shape or found[index].dtype != np.dtype(kind.dtype.numpy_name):
             return None
-    return found
+    return found if is_kept(call, found.values()) else None
 
 
 def _inputs(call: Call) -> dict[str, NDArray[Any]] | None:

@@ -57,8 +57,8 @@ def _range(call: Call) -> NDArray[Any] | None:
     if len(bounds) != len(found):
         return None
     start, limit, delta = bounds
-    if delta == 0:
-        raise call.fault("expected a step that is not 0")
+    if not all(np.isfinite(bound) for bound in bounds) or delta == 0:
+        raise call.fault(f"expected finite numbers and a step that is not 0, got {start}, {limit}, {delta}")
     count = max(int(np.ceil((limit.astype("f8") - start.astype("f8")) / delta.astype("f8"))), 0)
     if count > MAX_RANGE:
         raise call.refuse(f"expected at most {MAX_RANGE} elements, got {count}")

@@ -9,9 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.ir.graph import ValueType, constant_type
+from edge_bundle.errors import LimitExceededError
 
 MAX_NODE_NAME_CHARS = 200
 """Longer node names are cut: a module's step table takes 512, and expansion makes names of several."""
+
+
+MAX_CONSTANT_BYTES = 1 << 31
+"""All constants of a model, those that are computed here included: as large as an ONNX file, and twice what a module's
+memory holds."""
+
+MAX_FOLDED_BYTES = 1 << 33
+"""Bytes that foldings read and write, all together: some ten seconds of numpy."""
 
 
 class Values:
@@ -20,6 +29,7 @@ class Values:
     def __init__(self) -> None:
         self.types: dict[str, ValueType] = {}
         self.constants: dict[str, NDArray[Any]] = {}
+        self._constant_bytes = self._folded_bytes = 0
         self._node_names: set[str] = set()
         self._counts: dict[str, int] = {}
 
@@ -40,7 +50,12 @@ class Values:
         return name
 
     def add_constant(self, wanted: str, array: NDArray[Any]) -> str:
-        """A new constant; the array becomes read-only."""
+        """A new constant; the array becomes read-only.
+
+        Raises ``LimitExceededError`` beyond ``MAX_CONSTANT_BYTES``.
+        """
+        self._constant_bytes += array.nbytes
+        _hold("constants", self._constant_bytes, MAX_CONSTANT_BYTES)
         held = np.asarray(array)
         if not held.flags.c_contiguous:
             held = np.ascontiguousarray(held)
@@ -50,9 +65,19 @@ class Values:
         self.constants[name] = held
         return name
 
+    def spend(self, nbytes: int) -> None:
+        """Count what a folding reads and writes. Raises ``LimitExceededError`` beyond ``MAX_FOLDED_BYTES``."""
+        self._folded_bytes += nbytes
+        _hold("computing constants", self._folded_bytes, MAX_FOLDED_BYTES)
+
     def _first_free(self, wanted: str, taken: Container[str]) -> str:
         name = wanted
         while name in taken:
             self._counts[wanted] = self._counts.get(wanted, 0) + 1
             name = f"{wanted}_{self._counts[wanted]}"
         return name
+
+
+def _hold(what: str, got: int, limit: int) -> None:
+    if got > limit:
+        raise LimitExceededError(what=what, limit=limit, got=got, unit="bytes")
