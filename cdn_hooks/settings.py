@@ -9,7 +9,7 @@ import re
 
 import msgspec
 
-from edge_bundle.cache_key import PORTABLE_SCOPE
+from edge_bundle.cache_key import cache_scope
 from edge_bundle.contract import Contract, ModelName, Reuse, VersionText
 from edge_bundle.errors import InvalidInputError
 from edge_bundle.manifest import NumericClass
@@ -104,12 +104,11 @@ def hook_settings(
 
 def cache_decision(contract: Contract, numeric_class: NumericClass, variant_digest: str) -> HookCache:
     """Whether the CDN may repeat answers (design, section 6): never against the contract, never unless bit-equal."""
-    portable = numeric_class is NumericClass.PORTABLE_EXACT
     reason = _why_not(contract, numeric_class)
     return HookCache(
         enabled=not reason,
         reason=reason,
-        scope=PORTABLE_SCOPE if portable else variant_digest,
+        scope=cache_scope(numeric_class, variant_digest),
         ttl_ms=round(contract.cache.ttl_s * 1000),
     )
 

@@ -11,14 +11,25 @@ import struct
 from collections.abc import Iterable, Sequence
 
 from edge_bundle.errors import FormatError
+from edge_bundle.manifest import NumericClass
 from edge_bundle.tensor import DType, Tensor
 
 CACHE_FORMAT = "skerry-cache-1"
-PORTABLE_SCOPE = "portable-exact"
-"""Scope of answers that are bit-equal everywhere; any other scope is the digest of the variant that made the answer."""
+PORTABLE_PREFIX = f"{NumericClass.PORTABLE_EXACT.value}:"
+"""Marks the scope of answers that are bit-equal wherever their variant runs."""
 
 MAX_HEADS = 4096
 """Headers of inputs remembered per variant: a contract's largest ``max_batch``, so that each batch size has one."""
+
+
+def cache_scope(numeric_class: NumericClass, variant_digest: str) -> str:
+    """The scope of a variant's answers: its digest, marked if any host gives the same bits.
+
+    The digest belongs there in every class: two ``portable-exact`` variants of one release (float32 and int8) share
+    model and contract, and answer differently. Sharing between hosts loses nothing, for the digest is the same on all.
+    """
+    prefix = PORTABLE_PREFIX if numeric_class is NumericClass.PORTABLE_EXACT else ""
+    return f"{prefix}{variant_digest}"
 
 
 def cache_key(

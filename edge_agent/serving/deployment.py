@@ -15,7 +15,7 @@ from edge_agent.serving.settings import ServingSettings
 from edge_agent.serving.tensor_check import TensorCheck
 from edge_agent.serving.wanted import WantedOutput
 from edge_agent.telemetry.recorder import Recorder
-from edge_bundle.cache_key import PORTABLE_SCOPE, CacheKeys
+from edge_bundle.cache_key import CacheKeys, cache_scope
 from edge_bundle.manifest import NumericClass
 
 
@@ -103,10 +103,9 @@ def _reuse_state(served: Served, settings: ServingSettings, clock_s: Callable[[]
     cache = OutputCache(
         clock_s=clock_s, ttl_s=policy.ttl_s, max_entries=policy.max_entries, max_bytes=settings.cache_max_bytes
     )
-    scope = PORTABLE_SCOPE if numeric_class is NumericClass.PORTABLE_EXACT else served.variant_digest
     keys = CacheKeys(
         model_digest=served.model_digest,
-        scope=scope,
+        scope=cache_scope(numeric_class, served.variant_digest),
         contract_digest=served.contract_digest,
         hook_digest="",
         input_count=len(served.contract.inputs),

@@ -40,7 +40,7 @@ def sample_settings() -> HookSettings:
         max_body_bytes=4096,
         inputs=tuple(HookInput(name=rule.name, dtype=rule.dtype, shape=rule.shape) for rule in INPUTS),
         outputs=tuple(HookOutput(name=rule.name, dtype=rule.dtype) for rule in OUTPUTS),
-        cache=HookCache(enabled=True, reason="", scope="portable-exact", ttl_ms=60_000),
+        cache=HookCache(enabled=True, reason="", scope="portable-exact:sha256:" + "2" * 64, ttl_ms=60_000),
     )
 
 

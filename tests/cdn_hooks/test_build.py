@@ -170,11 +170,11 @@ def test_wrong_origins(origin: str) -> None:
 @pytest.mark.parametrize(
     ("numeric_class", "cache", "sensitive", "enabled", "scope"),
     [
-        pytest.param("portable-exact", CachePolicy(), False, True, "portable-exact", id="portable"),
+        pytest.param("portable-exact", CachePolicy(), False, True, "portable-exact:sha256:v", id="portable"),
         pytest.param("host-exact", CachePolicy(reuse=Reuse.CDN), False, True, "sha256:v", id="host-cdn"),
         pytest.param("host-exact", CachePolicy(), False, False, "sha256:v", id="host-node"),
-        pytest.param("portable-exact", CachePolicy(enabled=False), False, False, "portable-exact", id="off"),
-        pytest.param("portable-exact", CachePolicy(), True, False, "portable-exact", id="sensitive"),
+        pytest.param("portable-exact", CachePolicy(enabled=False), False, False, "portable-exact:sha256:v", id="off"),
+        pytest.param("portable-exact", CachePolicy(), True, False, "portable-exact:sha256:v", id="sensitive"),
         pytest.param(
             "approximate",
             CachePolicy(reuse=Reuse.CDN, allow_approximate=True),

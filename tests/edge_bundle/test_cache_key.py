@@ -10,8 +10,9 @@ from typing import Any, cast
 
 import pytest
 
-from edge_bundle.cache_key import PORTABLE_SCOPE, cache_key
+from edge_bundle.cache_key import cache_key, cache_scope
 from edge_bundle.errors import FormatError
+from edge_bundle.manifest import NumericClass
 from edge_bundle.tensor import DType, Tensor
 from tests.golden_files import DATA, assert_golden
 
@@ -20,7 +21,9 @@ Inputs = list[tuple[str, Tensor]]
 MODEL = "sha256:" + "1" * 64
 CONTRACT = "sha256:" + "2" * 64
 VARIANT = "sha256:" + "3" * 64
+OTHER_VARIANT = "sha256:" + "5" * 64
 HOOK = "sha256:" + "4" * 64
+PORTABLE = cache_scope(NumericClass.PORTABLE_EXACT, VARIANT)
 
 
 def tensor(dtype: DType, shape: tuple[int, ...], *values: float) -> Tensor:
@@ -31,7 +34,10 @@ IMAGE = tensor(DType.FP32, (1, 1, 2, 2), 0.0, 1.0, 16.0, -0.5)
 
 VECTORS: dict[str, dict[str, Any]] = {
     "fp32_image": {"inputs": [("image", IMAGE)]},
-    "fp32_image_of_one_variant": {"scope": VARIANT, "inputs": [("image", IMAGE)]},
+    "fp32_image_of_a_host_exact_variant": {"scope": cache_scope(NumericClass.HOST_EXACT, VARIANT), "inputs": [("image", IMAGE)]},
+    "fp32_image_of_another_portable_variant": {
+        "scope": cache_scope(NumericClass.PORTABLE_EXACT, OTHER_VARIANT), "inputs": [("image", IMAGE)],
+    },
     "fp32_image_behind_a_hook": {"hook_digest": HOOK, "inputs": [("image", IMAGE)]},
     "same_bytes_other_shape": {"inputs": [("image", Tensor(DType.FP32, (4, 1), IMAGE.data))]},
     "same_bytes_other_dtype": {"inputs": [("image", Tensor(DType.INT32, (1, 1, 2, 2), IMAGE.data))]},
@@ -50,7 +56,7 @@ VECTORS: dict[str, dict[str, Any]] = {
 def key_of(case: dict[str, Any]) -> str:
     return cache_key(
         model_digest=MODEL,
-        scope=case.get("scope", PORTABLE_SCOPE),
+        scope=case.get("scope", PORTABLE),
         contract_digest=CONTRACT,
         hook_digest=case.get("hook_digest", ""),
         inputs=case["inputs"],
@@ -62,7 +68,7 @@ def test_golden_vectors() -> None:
         {
             "name": name,
             "model_digest": MODEL,
-            "scope": case.get("scope", PORTABLE_SCOPE),
+            "scope": case.get("scope", PORTABLE),
             "contract_digest": CONTRACT,
             "hook_digest": case.get("hook_digest", ""),
             "inputs": [
@@ -87,7 +93,7 @@ def test_definition_written_out_by_hand() -> None:
         return len(data).to_bytes(4, "little") + data
 
     want = hashlib.sha256(
-        field(b"skerry-cache-1") + field(MODEL.encode()) + field(b"portable-exact") + field(CONTRACT.encode())
+        field(b"skerry-cache-1") + field(MODEL.encode()) + field(f"portable-exact:{VARIANT}".encode()) + field(CONTRACT.encode())
         + field(b"") + field(b"1")
         + field(b"image") + field(b"FP32") + field(b"1,1,2,2") + (16).to_bytes(8, "little") + bytes(IMAGE.data)
     ).hexdigest()  # fmt: skip

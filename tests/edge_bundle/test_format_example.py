@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from edge_bundle.cache_key import PORTABLE_SCOPE, cache_key
+from edge_bundle.cache_key import cache_key, cache_scope
 from edge_bundle.canonical import decode
 from edge_bundle.contract_file import contract_digest
 from edge_bundle.http_signature import sign_request
+from edge_bundle.manifest import NumericClass
 from edge_bundle.oci import ImageIndex, ImageManifest
 from tests.edge_bundle.samples import ALICE, MODEL_DIGEST, floats, sample_contract, sample_release
 from tests.golden_files import assert_golden, updating
@@ -45,12 +46,12 @@ def example(directory: Path) -> Iterator[str]:
     yield shown("The provenance envelope", layout.read(provenance.digest, max_bytes=MAX_BYTES))
     key = cache_key(
         model_digest=MODEL_DIGEST,
-        scope=PORTABLE_SCOPE,
+        scope=cache_scope(NumericClass.HOST_EXACT, refs.variant_digests["cpu-fp32"]),
         contract_digest=contract_digest(sample_contract()),
         hook_digest="",
         inputs=[("image", floats(*([0.0] * 64), shape=(1, 1, 8, 8)))],
     )
-    yield f"The cache key of an image of 64 zeros, scope `portable-exact`: `{key}`.\n"
+    yield f"The cache key of an image of 64 zeros, for this variant: `{key}`.\n"
     headers = sign_request(ALICE, "node-1", "POST", "/v1/nodes/node-1/poll", b"{}", 1_800_000_000)
     lines = "\n".join(f"{name}: {value}" for name, value in headers.items())
     yield f"`POST /v1/nodes/node-1/poll` with body `{{}}`, signed by the first key:\n\n```text\n{lines}\n```\n"

@@ -134,6 +134,22 @@ def test_an_activation_leaves_the_old_answers_behind() -> None:
     asyncio.run(go())
 
 
+def test_portable_variants_of_one_release_do_not_share_answers() -> None:
+    async def go() -> None:
+        floats = served(ScaleEngine(2.0), numeric_class=NumericClass.PORTABLE_EXACT)
+        integers = served(ScaleEngine(3.0), numeric_class=NumericClass.PORTABLE_EXACT, variant="e")
+        assert (floats.model_digest, floats.contract_digest) == (integers.model_digest, integers.contract_digest)
+        async with serving(floats, settings=NEVER) as server:
+            first = await server.send(infer_body())
+            server.table.activate(integers)
+            second = await server.send(infer_body())
+            assert second.headers["Cache-Status"] == STORED
+            assert (first.values[0], second.values[0]) == (2.0, 3.0)
+            assert first.headers["Skerry-Cache-Key"] != second.headers["Skerry-Cache-Key"]
+
+    asyncio.run(go())
+
+
 def test_marks_come_back_with_the_cached_answer() -> None:
     terms = contract(outputs=(rule("y", maximum=1.0, on_violation=OnViolation.CLIP),))
 
