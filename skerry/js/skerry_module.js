@@ -12,8 +12,10 @@
  * @typedef {Float32Array | Float64Array | Int8Array | Uint8Array | Int16Array | Uint16Array | Int32Array | Uint32Array
  *   | BigInt64Array | BigUint64Array} TensorData
  * @typedef {{ name: string, dtype: string, shape: number[], offset: number }} Place
- * @typedef {{ abi: number, source: string, batch: number, inputs: Place[], outputs: Place[] }} Info
+ * @typedef {{ offset: number, bytes: number, digest: string }} Weights
+ * @typedef {{ abi: number, source: string, batch: number, inputs: Place[], outputs: Place[], weights: Weights }} Info
  * @typedef {{ place: Place, view: TensorData }} Bound
+ * @typedef {BufferSource | Response | WebAssembly.Module} Source
  */
 
 /** Version of the module ABI that this file speaks. */
@@ -34,15 +36,17 @@ const ARRAYS = new Map(
 /**
  * Compiles (where it gets bytes), checks and initialises a module.
  *
- * @param {BufferSource | Response | WebAssembly.Module} source workerd compiles at deploy time: import the `.wasm` file
- *   there and pass the `WebAssembly.Module` that the import gives
+ * @param {Source | Promise<Source>} source workerd compiles at deploy time: import the `.wasm` file there and pass the
+ *   `WebAssembly.Module` that the import gives
  * @returns {Promise<Model>}
  * @throws {Error} if it is not a stand-alone module of this ABI
  */
 export async function load(source) {
-  const module = await compiled(source);
+  const module = await compiled(await source);
   const info = describe(module);
-  return new Model(info, await WebAssembly.instantiate(module));
+  const instance = await WebAssembly.instantiate(module);
+  await checkWeights(info.weights, /** @type {WebAssembly.Memory} */ (instance.exports.memory));
+  return new Model(info, instance);
 }
 
 /** A module with its memory, ready to run. One run at a time: `run` is synchronous. */
@@ -74,6 +78,10 @@ export class Model {
    * @throws {Error} if a name, dtype or length is wrong, or the module reports a status
    */
   run(inputs) {
+    const given = ArrayBuffer.isView(inputs) ? [typeName(inputs)] : Object.keys(inputs ?? {});
+    if (given.length !== this.inputs.length || !this.inputs.every(({ name }) => Object.hasOwn(inputs, name))) {
+      throw wrong("inputs", this.inputs.map(({ name }) => name).join(", "), given.join(", ") || "none");
+    }
     for (const { place, view } of this._bound) {
       const data = inputs[place.name];
       const kind = view[Symbol.toStringTag];
@@ -81,30 +89,25 @@ export class Model {
       if (data.length !== view.length) throw wrong(`input '${place.name}'`, `${view.length} elements`, data.length);
       view.set(/** @type {any} */ (data));
     }
-    if (Object.keys(inputs).length !== this._bound.length) {
-      const names = this._bound.map(({ place }) => place.name);
-      throw wrong("inputs", names.join(", "), Object.keys(inputs).join(", "));
-    }
     const status = this._run();
     if (status !== 0) throw wrong("status of the run", 0, status);
     return Object.fromEntries(this._made.map(({ place, view }) => [place.name, view.slice()]));
   }
 }
 
-/**
- * @param {BufferSource | Response | WebAssembly.Module} source
- * @returns {Promise<WebAssembly.Module>}
- */
+/** @type {(source: Source) => Promise<WebAssembly.Module>} */
 async function compiled(source) {
   if (source instanceof WebAssembly.Module) return source;
-  const isResponse = typeof Response === "function" && source instanceof Response;
-  return WebAssembly.compile(isResponse ? await source.arrayBuffer() : /** @type {BufferSource} */ (source));
+  if (typeof Response === "function" && source instanceof Response) {
+    if (!source.ok) throw wrong(`response of ${source.url}`, "status 200", source.status);
+    return WebAssembly.compile(await source.arrayBuffer());
+  }
+  const isBytes = ArrayBuffer.isView(source) || typeName(source) === "ArrayBuffer";
+  if (!isBytes) throw wrong("source", "bytes, a Response or a WebAssembly.Module", typeName(source));
+  return WebAssembly.compile(/** @type {BufferSource} */ (source));
 }
 
-/**
- * @param {WebAssembly.Module} module
- * @returns {Info}
- */
+/** @type {(module: WebAssembly.Module) => Info} */
 function describe(module) {
   const imports = WebAssembly.Module.imports(module);
   if (imports.length !== 0) throw wrong("imports", "none", imports.map(({ name }) => name).join(", "));
@@ -115,11 +118,18 @@ function describe(module) {
   return info;
 }
 
-/**
- * @param {Place} place
- * @param {ArrayBuffer} buffer memory of the module; it never grows, so that views stay valid
- * @returns {Bound}
- */
+// Modules inside a bundle share their weights, which lie beside them: alone they would compute with zeros.
+/** @type {(weights: Weights, memory: WebAssembly.Memory) => Promise<void>} */
+async function checkWeights({ offset, bytes, digest }, { buffer }) {
+  const view = new Uint8Array(buffer, offset, bytes);
+  if (bytes === 0 || view.some((byte) => byte !== 0) || !globalThis.crypto?.subtle) return;
+  const made = new Uint8Array(await crypto.subtle.digest("SHA-256", view));
+  const hex = Array.from(made, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  if (digest !== `sha256:${hex}`) throw wrong("weights in the file", `${bytes} bytes`, "none");
+}
+
+// Memory never grows, so that views stay valid.
+/** @type {(place: Place, buffer: ArrayBuffer) => Bound} */
 function bind(place, buffer) {
   const kind = ARRAYS.get(place.dtype);
   if (kind === undefined) throw wrong(`dtype of '${place.name}'`, [...ARRAYS.keys()].join(", "), place.dtype);
@@ -127,16 +137,12 @@ function bind(place, buffer) {
   return { place, view: new kind(buffer, place.offset, length) };
 }
 
-/** @param {any} data */
+/** @type {(data: any) => string} */
 function typeName(data) {
   return data?.[Symbol.toStringTag] ?? data?.constructor?.name ?? String(data);
 }
 
-/**
- * @param {string} what
- * @param {unknown} expected
- * @param {unknown} got
- */
+/** @type {(what: string, expected: unknown, got: unknown) => Error} */
 function wrong(what, expected, got) {
   return new Error(`skerry module: ${what}: expected ${expected}, got ${got}`);
 }

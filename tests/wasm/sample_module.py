@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import wasmtime
@@ -51,13 +52,13 @@ class Sample:
     info: ModuleInfo
 
 
-def sample_info(*, abi: int = ABI_VERSION) -> ModuleInfo:
+def sample_info(*, abi: int = ABI_VERSION, weights: Sequence[float] = WEIGHTS) -> ModuleInfo:
     """The section of the sample."""
 
     def place(name: str, dtype: DType, shape: tuple[int, ...], offset: int) -> TensorPlace:
         return TensorPlace(name=name, dtype=dtype, shape=shape, offset=offset)
 
-    weights = struct.pack("<4f", *WEIGHTS)
+    packed = struct.pack("<4f", *weights)
     return ModuleInfo(
         abi=abi,
         features=(Feature.SIMD128,),
@@ -73,15 +74,17 @@ def sample_info(*, abi: int = ABI_VERSION) -> ModuleInfo:
             place("next", DType.INT64, (), _AT_NEXT),
             place("same", DType.BOOL, (2, 2), _AT_SAME),
         ),
-        weights=Weights(offset=_AT_WEIGHTS, bytes=len(weights), digest=sha256_digest(weights)),
-        memory=MemoryMap(pages=1, regions=(Region(name="weights", offset=_AT_WEIGHTS, bytes=len(weights)),)),
+        weights=Weights(offset=_AT_WEIGHTS, bytes=len(packed), digest=sha256_digest(packed)),
+        memory=MemoryMap(pages=1, regions=(Region(name="weights", offset=_AT_WEIGHTS, bytes=len(packed)),)),
         steps=(StepInfo(name="mul", op="mul_f32", flops=4), StepInfo(name="add", op="add_i64", flops=1)),
     )
 
 
-def sample_module(*, abi: int = ABI_VERSION, status: int = 0, section: bytes | None = None) -> Sample:
+def sample_module(
+    *, abi: int = ABI_VERSION, status: int = 0, section: bytes | None = None, weights: Sequence[float] = WEIGHTS
+) -> Sample:
     """The sample; ``abi``, ``status`` and ``section`` make it a wrong one."""
-    info = sample_info(abi=abi)
+    info = sample_info(abi=abi, weights=weights)
     code = bytes(wasmtime.wat2wasm(WAT.format(abi=abi, status=status)))
     code = seal(code, info) if section is None else append_custom(code, SECTION, section)
-    return Sample(append_data(code, _AT_WEIGHTS, struct.pack("<4f", *WEIGHTS)), info)
+    return Sample(append_data(code, _AT_WEIGHTS, struct.pack("<4f", *weights)), info)

