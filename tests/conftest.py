@@ -14,7 +14,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if os.environ.get(HEAVY_SWITCH) == "1":
         return
     skip = pytest.mark.skip(
-        reason=f"heavy: run with {HEAVY_SWITCH}=1 (workerd tests: after `npm ci --prefix tests/cdn_hooks`)"
+        reason=f"heavy: run with {HEAVY_SWITCH}=1 (after `npm ci` in tests/cdn_hooks and tests/wasm/js)"
     )
     for item in items:
         if "heavy" in item.keywords:

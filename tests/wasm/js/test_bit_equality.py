@@ -1,9 +1,10 @@
-"""The same module and inputs give the same bytes under wasmtime, in Node, and in workerd."""
+"""The same module and inputs give the same bytes under wasmtime, in Node, in Deno, in workerd, and in a browser."""
 
 from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,18 @@ from compiler.wasm.compile import WasmModule, compile_module
 from compiler.wasm.options import WasmOptions
 from edge_bundle.errors import CompileError
 from edge_bundle.tensor import DType, Tensor
-from tests.wasm.js.engines import NODE_TIMEOUT_S, in_node, in_wasmtime, in_workerd, nodes, write_probe
+from tests.wasm.js.browser import Browser
+from tests.wasm.js.engines import (
+    NODE_TIMEOUT_S,
+    in_browser,
+    in_deno,
+    in_node,
+    in_wasmtime,
+    in_workerd,
+    newest_node,
+    nodes,
+    write_probe,
+)
 from tests.wasm.js.subjects import SUBJECTS, subject, subject_rows
 from tests.wasm.sample_module import sample_module
 
@@ -42,6 +54,28 @@ def test_workerd_is_bit_equal(tmp_path: Path, name: str, precision: Precision) -
     assert in_workerd(tmp_path, code, module.info, rows) == in_wasmtime(code, module.info, rows)
 
 
+@pytest.mark.heavy
+@pytest.mark.parametrize(("name", "precision"), CASES)
+def test_deno_is_bit_equal(tmp_path: Path, name: str, precision: Precision) -> None:
+    module, rows = subject(name, precision), subject_rows(name)
+    code = module.standalone()
+    assert in_deno(tmp_path, code, module.info, rows) == in_wasmtime(code, module.info, rows)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with Browser(newest_node()) as opened:
+        yield opened
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize(("name", "precision"), CASES)
+def test_a_browser_is_bit_equal(browser: Browser, tmp_path: Path, name: str, precision: Precision) -> None:
+    module, rows = subject(name, precision), subject_rows(name)
+    code = module.standalone()
+    assert in_browser(browser, tmp_path, code, module.info, rows) == in_wasmtime(code, module.info, rows)
+
+
 SAMPLE_ROW = {
     "x": Tensor(DType.FP32, (1, 4), np.array([1.5, -0.0, np.inf, 1e-40], "<f4").tobytes()),
     "count": Tensor(DType.INT64, (), np.array(2**62, "<i8").tobytes()),
@@ -61,6 +95,20 @@ def test_the_sample_in_workerd(tmp_path: Path) -> None:
     sample = sample_module()
     rows = [SAMPLE_ROW] * 2
     assert in_workerd(tmp_path, sample.code, sample.info, rows) == in_wasmtime(sample.code, sample.info, rows)
+
+
+@pytest.mark.heavy
+def test_the_sample_in_deno(tmp_path: Path) -> None:
+    sample = sample_module()
+    rows = [SAMPLE_ROW] * 2
+    assert in_deno(tmp_path, sample.code, sample.info, rows) == in_wasmtime(sample.code, sample.info, rows)
+
+
+@pytest.mark.heavy
+def test_the_sample_in_a_browser(browser: Browser, tmp_path: Path) -> None:
+    sample = sample_module()
+    rows = [SAMPLE_ROW] * 2
+    assert in_browser(browser, tmp_path, sample.code, sample.info, rows) == in_wasmtime(sample.code, sample.info, rows)
 
 
 @pytest.mark.heavy
