@@ -209,6 +209,12 @@ def append_data(code: bytes, offset: int, data: bytes | memoryview) -> bytes:
     return b"".join((code, bytes([SectionId.DATA]), encode_u32(len(head) + len(data)), head, data))
 
 
+def without_custom(module: bytes, name: str) -> bytes:
+    """The module without its custom sections of one name."""
+    kept = [(section.start, section.end) for section in sections(module) if section.name != name]
+    return b"".join((HEADER, *(module[start:end] for start, end in kept)))
+
+
 def append_custom(code: bytes, name: str, payload: bytes) -> bytes:
     """The module with one more custom section at its end."""
     text = name.encode()

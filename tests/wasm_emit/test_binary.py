@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_bundle.errors import FormatError, LimitExceededError, SkerryError
+from wasm_emit.assemble import assemble
 from wasm_emit.binary import (
     HEADER,
     MAX_NAME_BYTES,
@@ -21,6 +22,7 @@ from wasm_emit.binary import (
     encode_s32,
     encode_u32,
     sections,
+    without_custom,
 )
 
 CODE = bytes(
@@ -104,6 +106,19 @@ def test_sections_in_order() -> None:
     assert (found[-1].name, module[found[-1].body : found[-1].end]) == ("skerry", b"{}")
     assert found[0].start == len(HEADER)
     assert all(before.end == after.start for before, after in itertools.pairwise(found))
+
+
+def test_custom_sections_of_a_name_are_left_out() -> None:
+    with_both = append_custom(append_custom(CODE, "name", b"x"), "note", b"y")
+    assert without_custom(with_both, "name") == append_custom(without_custom(CODE, "name"), "note", b"y")
+    assert without_custom(CODE, "none") == CODE
+
+
+def test_assembled_modules_carry_no_names() -> None:
+    wat = '(module (func $a_long_name (export "run") (result i32) (local $another i32) i32.const 7))'
+    assert b"a_long_name" in bytes(wasmtime.wat2wasm(wat))
+    assert [section.name for section in sections(assemble(wat)) if section.id is SectionId.CUSTOM] == []
+    wasmtime.Module.validate(wasmtime.Engine(), assemble(wat))
 
 
 @pytest.mark.parametrize(("offset", "length"), [(0, 0), (0, 65536), (65535, 1), (4096, 70)])
