@@ -55,6 +55,7 @@ def compile_module(model: bytes, options: WasmOptions | None = None) -> WasmModu
     Raises:
         CompileError: the model is broken, or a shape stays open.
         UnsupportedOperatorError: the op table does not cover a node; names operator, node and reason.
+        LimitExceededError: the model has more nodes, or the module more steps, than any engine takes.
 
     """
     chosen = options or WasmOptions()

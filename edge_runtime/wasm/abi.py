@@ -11,6 +11,7 @@ from typing import Annotated
 
 import msgspec
 
+from edge_bundle.limits import MAX_JSON_BYTES
 from edge_bundle.tensor import MAX_RANK, DType, TensorName, TensorSpec
 
 ABI_VERSION = 1
@@ -30,8 +31,9 @@ MAX_PAGES = 65536
 MAX_TENSORS = 64
 """Inputs, and outputs, of one module; the contract allows as many."""
 
-MAX_STEPS = 100_000
-"""Steps of one module: one per node at most, and the importer takes no more nodes."""
+MAX_STEPS = MAX_JSON_BYTES // 128
+"""Steps of one module: 32,768. The section is JSON of 4 MiB at most, and a step takes some 100 bytes of it, names
+included; real models have up to a few thousand."""
 
 MAX_REGIONS = 16
 """Named regions of the memory map."""

@@ -9,16 +9,22 @@ from __future__ import annotations
 import hashlib
 
 from edge_bundle import canonical
-from edge_runtime.wasm.abi import SEAL_SECTION, SECTION, ModuleInfo
+from edge_bundle.errors import LimitExceededError
+from edge_runtime.wasm.abi import INFO_DECODER, MAX_STEPS, SEAL_SECTION, SECTION, ModuleInfo
 from wasm_emit.binary import append_custom
 
 
 def seal(code: bytes, info: ModuleInfo) -> bytes:
     """The module with both sections appended. ``code`` has no data section yet; weights may be appended after it.
 
-    Raises ``FormatError`` for an ``info`` that canonical JSON cannot hold.
+    What is written here can be read: raises ``LimitExceededError`` for more than ``MAX_STEPS`` steps or too long a
+    section, and ``FormatError`` for anything else that no engine would take.
     """
-    described = append_custom(code, SECTION, canonical.dumps(info))
+    if len(info.steps) > MAX_STEPS:
+        raise LimitExceededError(what="module", limit=MAX_STEPS, got=len(info.steps), unit="steps")
+    description = canonical.dumps(info)
+    canonical.decode(description, INFO_DECODER, what=f"section {SECTION!r}")
+    described = append_custom(code, SECTION, description)
     return append_custom(described, SEAL_SECTION, digest_of(described))
 
 
