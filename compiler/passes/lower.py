@@ -25,7 +25,7 @@ from compiler.progress import Progress
 from compiler.scheme import scheme_of
 from compiler.toolchain import versions
 from compiler.variant_source import source_of_lowered
-from compiler.wasm.variant import module_file, variant_files
+from compiler.wasm.variant import variant_files
 from edge_bundle.errors import (
     CompileError,
     EngineError,
@@ -37,6 +37,7 @@ from edge_bundle.errors import (
 from edge_bundle.manifest import Precision
 from edge_runtime.factory import open_engine
 from edge_runtime.quiet_import import import_quietly
+from edge_runtime.wasm.files import module_file
 from hardware_profiles.schema import Profile
 
 NAME = "lower"

@@ -6,8 +6,7 @@ from collections.abc import Collection
 
 from compiler.wasm.compile import WasmModule, compile_module
 from compiler.wasm.options import WasmOptions
-
-WEIGHTS_FILE = "weights.bin"
+from edge_runtime.wasm.files import WEIGHTS_FILE, module_file
 
 MAX_WORKING_BYTES = 1 << 20
 """An offered batch size is kept while its values fit a second-level cache of this size.
@@ -15,11 +14,6 @@ MAX_WORKING_BYTES = 1 << 20
 Measured for eight rows at once against eight runs of one: autoencoder 0.44 (int8) and 0.63 (float32), DS-CNN 0.90 and
 0.93; beyond the cache ResNet-8 0.94 and 0.99, MobileNetV2 1.01 and 1.09.
 """
-
-
-def module_file(batch: int) -> str:
-    """Name of the module of one batch size."""
-    return f"b{batch}.wasm"
 
 
 def variant_files(

@@ -19,10 +19,10 @@ from edge_bundle.manifest import VariantManifest
 from edge_bundle.oci import Descriptor
 from edge_bundle.release_documents import parse_bundle_index, parse_image_manifest, parse_release_index
 from edge_runtime.wasm.abi import Feature
-from edge_runtime.wasm.engine import WEIGHTS_FILE
-from edge_runtime.wasm.module import WasmModule, read_module
+from edge_runtime.wasm.files import MODULE_SUFFIX, WEIGHTS_FILE, module_file
+from edge_runtime.wasm.module import CheckedModule, read_module
 
-WASM_SUFFIX, ONNX_SUFFIX = ".wasm", ".onnx"
+ONNX_SUFFIX = ".onnx"
 RUNTIME = "wasm"
 
 
@@ -40,18 +40,18 @@ def standalone_module(path: Path, *, profile: str | None, options: WasmOptions) 
     """
     if path.suffix == ONNX_SUFFIX:
         return compile_module(read_file(path), options).standalone()
-    if path.suffix == WASM_SUFFIX:
+    if path.suffix == MODULE_SUFFIX:
         module = checked(_read(path))
         return module.assembled(None)
     files = _variant_files(path, profile)
-    name = f"b{options.batch}.wasm"
+    name = module_file(options.batch)
     if name not in files:
-        held = ", ".join(sorted(file for file in files if file.endswith(WASM_SUFFIX)))
+        held = ", ".join(sorted(file for file in files if file.endswith(MODULE_SUFFIX)))
         raise NotFoundError(what="module of the variant", name=name, advice=f"it holds {held}")
     return checked(files[name]).assembled(files.get(WEIGHTS_FILE))
 
 
-def checked(data: bytes) -> WasmModule:
+def checked(data: bytes) -> CheckedModule:
     """A module of any feature set, checked. Raises ``FormatError`` or ``LimitExceededError``."""
     return read_module(data, features=tuple(Feature))
 
@@ -75,17 +75,26 @@ def _variant_files(path: Path, profile: str | None) -> dict[str, bytes]:
             manifest = decode(config, VariantManifest, what=f"manifest of {name}", max_bytes=MAX_CONFIG_BYTES)
             if manifest.runtime == RUNTIME:
                 found[name] = variant.artifact
-        blob = layout.read(_choose(found, profile).digest, max_bytes=MAX_ARTIFACT_BLOB_BYTES)
+        blob = layout.read(_choose(path, found, profile).digest, max_bytes=MAX_ARTIFACT_BLOB_BYTES)
     return unpack(decompress(blob, max_bytes=MAX_ARTIFACT_BYTES))
 
 
-def _choose(found: Mapping[str, Descriptor], profile: str | None) -> Descriptor:
+def _choose(path: Path, found: Mapping[str, Descriptor], profile: str | None) -> Descriptor:
     """The artifact of the profile asked for, or of the only one there is."""
     if profile is None and len(found) == 1:
         return next(iter(found.values()))
     if profile is not None and profile in found:
         return found[profile]
-    close = difflib.get_close_matches(profile or "", found, n=1)
-    hint = f"did you mean {close[0]!r}? " if close else "name it with --profile; " if found else ""
-    advice = f"{hint}the bundle has {', '.join(sorted(found)) or 'none'}"
-    raise NotFoundError(what="WebAssembly variant of the bundle", name=profile or "(not named)", advice=advice)
+    names = ", ".join(sorted(found))
+    if profile is not None and found:
+        close = difflib.get_close_matches(profile, found, n=1)
+        hint = f"did you mean {close[0]!r}? " if close else ""
+        raise NotFoundError(
+            what="WebAssembly variant of the bundle", name=profile, advice=f"{hint}the bundle has {names}"
+        )
+    raise InvalidInputError(
+        file=str(path),
+        expected="one WebAssembly variant",
+        got=f"several: {names}" if found else "none",
+        advice="name one of them with --profile" if found else "compile it with --profile wasm-simd128",
+    )

@@ -6,7 +6,6 @@ way at once; each is computed by one thread, and its result depends on nothing b
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import Self
@@ -23,15 +22,13 @@ from edge_runtime.checks import ModelTensor, check_inputs, check_model, choose_o
 from edge_runtime.engine import EngineSource
 from edge_runtime.wasm.abi import ModuleInfo, TensorPlace
 from edge_runtime.wasm.compiled import open_cache
-from edge_runtime.wasm.module import WasmModule, read_module
+from edge_runtime.wasm.files import WEIGHTS_FILE, batch_of
+from edge_runtime.wasm.module import CheckedModule, read_module
 from edge_runtime.wasm.program import Buffer, Program, allowed_features, load_program
 from edge_runtime.wasm.runtime import WASMTIME_VERSION
 
 OPTIONS = {"relaxed-simd": ("off", "on")}
 """``relaxed-simd``: instructions whose results differ between CPUs, for variants of class ``host-exact``."""
-
-WEIGHTS_FILE = "weights.bin"
-BATCH_FILE = re.compile(r"b([1-9][0-9]{0,3})\.wasm", re.ASCII)
 
 
 class WasmEngine:
@@ -107,7 +104,7 @@ class WasmEngine:
             self._programs.append(program)
         self._programs[-1].warm()
 
-    def _read(self, source: EngineSource, name: str) -> WasmModule:
+    def _read(self, source: EngineSource, name: str) -> CheckedModule:
         try:
             module = read_module(source.files[name], features=allowed_features(relaxed_simd=self._relaxed))
         except (FormatError, LimitExceededError) as error:
@@ -115,9 +112,9 @@ class WasmEngine:
             raise EngineError(runtime=source.runtime, detail=detail, advice=error.advice) from error
         info = module.info
         check_model(source, _declared(source.inputs, info, info.inputs), _declared(source.outputs, info, info.outputs))
-        named = BATCH_FILE.fullmatch(name)
-        if named is not None and int(named[1]) != info.batch:
-            raise self._refuse(name, f"a module for batch size {named[1]}", info.batch)
+        named = batch_of(name)
+        if named not in (None, info.batch):
+            raise self._refuse(name, f"a module for batch size {named}", info.batch)
         return module
 
     def _run_in_parts(self, buffers: Mapping[str, Buffer], rows: int) -> dict[str, Tensor]:
@@ -152,12 +149,12 @@ class WasmEngine:
 def _module_files(source: EngineSource) -> list[str]:
     """The modules to load: every batch size where the specs leave it open, else the entrypoint alone."""
     entry_file(source)
-    if BATCH_FILE.fullmatch(source.entrypoint) is None or not _dynamic_inputs(source):
+    if batch_of(source.entrypoint) is None or not _dynamic_inputs(source):
         return [source.entrypoint]
-    return [name for name in source.files if BATCH_FILE.fullmatch(name)]
+    return [name for name in source.files if batch_of(name) is not None]
 
 
-def _check_batches(source: EngineSource, modules: Sequence[WasmModule]) -> None:
+def _check_batches(source: EngineSource, modules: Sequence[CheckedModule]) -> None:
     """Any number of rows can be served only if one row can, and if the outputs have rows at all."""
     dynamic = _dynamic_inputs(source)
     for spec in source.outputs:

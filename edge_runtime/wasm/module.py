@@ -44,7 +44,7 @@ _STATUS = FunctionType((), ("i32",))
 
 
 @dataclass(frozen=True)
-class WasmModule:
+class CheckedModule:
     """A checked module. ``code`` is all of it but the data section; ``weights`` is what the data section holds."""
 
     code: bytes
@@ -68,7 +68,7 @@ class WasmModule:
         return append_data(self.code, declared.offset, weights)
 
 
-def read_module(data: bytes, *, features: Collection[Feature] = (Feature.SIMD128,)) -> WasmModule:
+def read_module(data: bytes, *, features: Collection[Feature] = (Feature.SIMD128,)) -> CheckedModule:
     """Read and check a module; the rules above say what for.
 
     ``features`` are those allowed here. Raises ``FormatError``, or ``LimitExceededError`` for one that is too large.
@@ -82,7 +82,7 @@ def read_module(data: bytes, *, features: Collection[Feature] = (Feature.SIMD128
     _check_exports(info, structure)
     weights = _check_segment(info, structure, data)
     _check_tensors(info)
-    return WasmModule(code=data[:end] if weights is not None else data, info=info, seal=seal, weights=weights)
+    return CheckedModule(code=data[:end] if weights is not None else data, info=info, seal=seal, weights=weights)
 
 
 def check_length(info: ModuleInfo, weights: bytes | memoryview) -> None:

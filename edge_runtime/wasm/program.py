@@ -11,7 +11,7 @@ from edge_runtime.wasm.abi import Feature, ModuleInfo
 from edge_runtime.wasm.call import one_line
 from edge_runtime.wasm.compiled import CompiledCache, entry_key
 from edge_runtime.wasm.instance import Instance
-from edge_runtime.wasm.module import WasmModule, check_length
+from edge_runtime.wasm.module import CheckedModule, check_length
 from edge_runtime.wasm.pool import Pool
 from edge_runtime.wasm.runtime import wasmtime_engine
 
@@ -59,7 +59,7 @@ class Program:
 
 
 def load_program(
-    module: WasmModule, side_file: bytes | None, cache: CompiledCache | None, *, relaxed_simd: bool, instances: int
+    module: CheckedModule, side_file: bytes | None, cache: CompiledCache | None, *, relaxed_simd: bool, instances: int
 ) -> Program:
     """Take the compiled code from the node's cache, or compile and keep it.
 
