@@ -103,6 +103,8 @@ def _type(value: onnx.ValueInfoProto, symbols: Mapping[str, int], stage: str) ->
         dim.dim_value if dim.HasField("dim_value") else symbols.get(_key(value, index), -1)
         for index, dim in enumerate(tensor.shape.dim)
     ]
+    if any(dim.HasField("dim_value") and dim.dim_value < 0 for dim in tensor.shape.dim):
+        raise CompileError(stage=stage, detail=f"input {value.name!r}: expected sizes of at least 0, got {sizes}")
     if min(sizes, default=0) < 0:
         name = _key(value, sizes.index(-1))
         raise CompileError(

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from onnx import numpy_helper
-
 from compiler.importer.attributes import bodies_of
 from compiler.importer.call import Call, NodeReader, Scope
+from compiler.importer.tensors import initial_array
 from compiler.ir.graph import IrGraph, Node, ValueType
 
 
@@ -62,7 +61,7 @@ def _read(call: Call, attribute: str, reader: NodeReader, scope: Scope) -> tuple
     if graph.sparse_initializer:
         raise call.refuse("a sparse tensor in its body")
     for tensor in graph.initializer:
-        scope.define_constant(tensor.name, numpy_helper.to_array(tensor))
+        scope.define_constant(tensor.name, initial_array(tensor, scope.stage))
     reader.read_all(graph.node, scope)
     return tuple(_found(call, scope, value.name) for value in graph.output)
 

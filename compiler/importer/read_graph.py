@@ -12,15 +12,16 @@ from typing import Any
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import numpy_helper, version_converter
+from onnx import version_converter
 
 from compiler.importer.bindings import Bindings, bound_inputs
 from compiler.importer.call import Scope
 from compiler.importer.model_file import MIN_OPSET, check_opset, guard, parse
 from compiler.importer.reader import Reader
 from compiler.importer.summary import check_self_contained
+from compiler.importer.tensors import initial_array
 from compiler.importer.unused import without_unused_outputs
-from compiler.importer.value_types import DTYPES, words
+from compiler.importer.value_types import CODES, words
 from compiler.importer.values import Values
 from compiler.ir.demote import demote_float64
 from compiler.ir.graph import IrGraph
@@ -101,12 +102,7 @@ def _define_inputs(graph: onnx.GraphProto, scope: Scope, given: Bindings) -> lis
         if found.size == 0:  # nothing can be read from it
             scope.names[name] = values.add_constant(f"{name}/empty", np.empty(found.shape, found.dtype.numpy_name))
     for tensor in graph.initializer:
-        if tensor.data_type not in DTYPES:
-            raise UnsupportedOperatorError(
-                operator="initializer", node=tensor.name, stage=scope.stage,
-                reason=f"expected a dtype in use, got {onnx.TensorProto.DataType.Name(tensor.data_type).lower()}",
-            )  # fmt: skip
-        scope.define_constant(tensor.name, guard(lambda: numpy_helper.to_array(tensor), scope.stage))  # noqa: B023
+        scope.define_constant(tensor.name, initial_array(tensor, scope.stage))
     return left
 
 
@@ -116,5 +112,11 @@ def _output(value: onnx.ValueInfoProto, scope: Scope) -> str:
         raise CompileError(
             stage=scope.stage,
             detail=f"output {value.name!r}: expected a value that a node gives, got {words(value.type)}",
+        )
+    declared, dtype = value.type.tensor_type.elem_type, scope.values.types[found].dtype
+    if value.type.HasField("tensor_type") and declared not in (onnx.TensorProto.UNDEFINED, CODES[dtype]):
+        raise CompileError(
+            stage=scope.stage,
+            detail=f"output {value.name!r}: expected {words(value.type)} as declared, got {dtype.value}",
         )
     return found

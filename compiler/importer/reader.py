@@ -28,10 +28,11 @@ from compiler.importer.evaluate import GENERATORS, evaluate
 from compiler.importer.expansion import Expansion
 from compiler.importer.functions import local_function, standard_function
 from compiler.importer.known import known_output
-from compiler.importer.model_file import MAX_NODES
+from compiler.importer.model_file import MAX_NODES, guard
 from compiler.importer.rules import hold_rules
 from compiler.importer.shapes import infer
 from compiler.importer.simplify import simplify
+from compiler.importer.values import MAX_NODE_NAME_CHARS
 from compiler.importer.verify import verify
 from edge_bundle.errors import CompileError, LimitExceededError
 
@@ -109,7 +110,7 @@ class Reader:
             nodes=scope.nodes,
             names=_formal_inputs(call, made, call.inputs if inputs is None else inputs),
             wanted=_wanted(call, made),
-            prefix="" if made.renamed else f"{call.name}/",
+            prefix="" if made.renamed else f"{call.name[:MAX_NODE_NAME_CHARS]}/",
             depth=scope.depth + (not made.renamed),
         )
         self.read_all(made.nodes, inner)
@@ -137,7 +138,8 @@ def _call(proto: onnx.NodeProto, scope: Scope) -> Call:
         proto = _without(proto, inputs)
     while inputs and not inputs[-1]:
         inputs.pop()
-    return Call(proto=proto, scope=scope, name=name, inputs=tuple(inputs), attrs=attributes_of(proto))
+    attrs = guard(lambda: attributes_of(proto), scope.stage)
+    return Call(proto=proto, scope=scope, name=name, inputs=tuple(inputs), attrs=attrs)
 
 
 def _without(proto: onnx.NodeProto, inputs: Sequence[str]) -> onnx.NodeProto:

@@ -76,13 +76,47 @@ def _pad(call: Call) -> None:
         raise call.fault(f"expected elements to pad from, got {call.type_of(0)}")
 
 
+def _slope(call: Call) -> None:
+    """The slope broadcasts to the input, never the other way round."""
+    shape, slope = call.type_of(0).shape, call.type_of(1).shape
+    pairs = zip(reversed(slope), reversed(shape), strict=False)
+    if len(slope) > len(shape) or any(have not in (1, want) for have, want in pairs):
+        raise call.fault(f"expected a slope that broadcasts to {list(shape)}, got {list(slope)}")
+
+
+def _scales(call: Call) -> None:
+    """One scale, one for each index of the axis, or, with ``block_size``, one for each block along it."""
+    x, scale = call.type_of(0), call.type_of(1)
+    if call.input(2) and call.type_of(2).shape != scale.shape:
+        raise call.fault(f"expected zero points like the scales, {list(scale.shape)}, got {call.type_of(2)}")
+    if scale.size == 1 or call.attrs.get("block_size", 0):
+        return
+    axis = call.attrs.get("axis", 1)
+    if not -x.rank <= axis < x.rank or scale.shape != (x.shape[axis],):
+        raise call.fault(f"expected one scale or one for each index of axis {axis} of {x}, got {list(scale.shape)}")
+
+
+def _groups(call: Call) -> None:
+    """Channels are shared out evenly among groups."""
+    groups, channels = call.attrs.get("group", 1), call.type_of(0).shape[1:2]
+    if groups < 1 or not channels or channels[0] % groups:
+        raise call.fault(f"expected groups that share the channels of {call.type_of(0)} evenly, got {groups}")
+
+
 _RULES: Mapping[str, Callable[[Call], None]] = {
+    "Conv": _groups,
+    "ConvInteger": _groups,
+    "ConvTranspose": _groups,
+    "DequantizeLinear": _scales,
     "Expand": _vector,
     "GatherElements": _elements,
     "GatherND": _gather_nd,
     "GroupNormalization": _channels,
     "InstanceNormalization": _channels,
+    "PRelu": _slope,
     "Pad": _pad,
+    "QLinearConv": _groups,
+    "QuantizeLinear": _scales,
     "Reshape": _vector,
     "Resize": _resize,
     "ScatterElements": _elements,

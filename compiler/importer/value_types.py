@@ -56,4 +56,10 @@ def words(proto: onnx.TypeProto) -> str:
         return "no type"
     if kind != "tensor_type":
         return str(kind).removesuffix("_type")
-    return f"tensor of {onnx.TensorProto.DataType.Name(proto.tensor_type.elem_type).lower()}"
+    return f"tensor of {dtype_name(proto.tensor_type.elem_type)}"
+
+
+def dtype_name(code: int) -> str:
+    """An element type as ONNX calls it, or its number if it has no name there."""
+    known = code in onnx.TensorProto.DataType.values()
+    return onnx.TensorProto.DataType.Name(code).lower() if known else f"number {code}"

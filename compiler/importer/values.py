@@ -19,6 +19,9 @@ MAX_CONSTANT_BYTES = 1 << 31
 """All constants of a model, those that are computed here included: as large as an ONNX file, and twice what a module's
 memory holds."""
 
+MAX_VALUE_BYTES = 1 << 32
+"""One value: as large as a whole 32-bit memory (core specification, section 3.2.5)."""
+
 MAX_FOLDED_BYTES = 1 << 33
 """Bytes that foldings read and write, all together: some ten seconds of numpy."""
 
@@ -44,7 +47,8 @@ class Values:
         return name
 
     def add(self, wanted: str, kind: ValueType) -> str:
-        """A new value of that type."""
+        """A new value of that type. Raises ``LimitExceededError`` beyond ``MAX_VALUE_BYTES``."""
+        _hold(f"value {wanted[:MAX_NODE_NAME_CHARS]!r}", kind.nbytes, MAX_VALUE_BYTES)
         name = self.name(wanted)
         self.types[name] = kind
         return name

@@ -6,9 +6,15 @@ from collections.abc import Sequence
 
 from compiler.importer.call import Call
 from compiler.ir.graph import ValueType
+from edge_bundle.errors import LimitExceededError
 
 _CEILING_MENDED = 22
 """Since this version no pooling window may start behind the input; before, only inference counted such windows."""
+
+MAX_PADDED = 1 << 31
+"""Elements along one axis, pads included: more than a 32-bit memory holds of any float."""
+
+_MODES = ("NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER")
 
 _POOLS = frozenset({"AveragePool", "LpPool", "MaxPool"})
 
@@ -25,11 +31,13 @@ def version_of_shapes(call: Call) -> int:
 def check_windows(call: Call) -> None:
     """Hold that each window of a convolution or pool fits into the padded input; inference rounds such sizes up to 1.
 
-    Raises ``CompileError`` for one that is larger.
+    Raises ``CompileError`` for one that is larger, ``LimitExceededError`` for pads beyond any memory.
     """
     if call.op not in _POOLS and call.op not in _WEIGHTS:
         return
     mode, sizes = str(call.attrs.get("auto_pad", "NOTSET")), call.type_of(0).shape[2:]
+    if mode not in _MODES:
+        raise call.fault(f"expected auto_pad {', '.join(_MODES)}, got {mode!r}")
     if mode.startswith("SAME") or not sizes:
         return
     place = _WEIGHTS.get(call.op)
@@ -40,6 +48,8 @@ def check_windows(call: Call) -> None:
         raise call.fault(f"expected a kernel of {len(sizes)} dimensions, got {list(kernel)}")
     for axis, (size, taps, dilation) in enumerate(zip(sizes, kernel, dilations, strict=True)):
         padded, reach = size + pads[axis] + pads[axis + len(sizes)], (taps - 1) * dilation + 1
+        if padded > MAX_PADDED:
+            raise LimitExceededError(what=f"padded input of {call.name}", limit=MAX_PADDED, got=padded, unit="elements")
         if taps < 1 or dilation < 1 or reach > padded:
             raise call.fault(f"expected windows of 1 to {padded} elements, the padded input, got {reach} in {axis + 2}")
 

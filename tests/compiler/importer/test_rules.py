@@ -54,5 +54,5 @@ def test_is_refused_before_any_kernel_sees_it(name: str) -> None:
 def test_more_memory_than_a_module_can_have_is_refused() -> None:
     made = proto([node("Exp", "x", "a"), node("Softmax", "a", "y")], {"x": ["N", 1 << 20]}, "y")
     with pytest.raises(LimitExceededError, match="65536 pages") as caught:
-        compile_module(made.SerializeToString(), WasmOptions(batch=1 << 12))
+        compile_module(made.SerializeToString(), WasmOptions(batch=1 << 9))
     assert "batch" in caught.value.advice
