@@ -4,6 +4,7 @@
 2. The manifest's inputs and outputs are the contract's, in order.
 3. The artifact holds the entrypoint.
 4. There is a golden vector, and each has the contract's tensors with fitting dtypes and shapes.
+5. A variant of class ``portable-exact`` has no option on that lets results differ between CPUs.
 """
 
 from __future__ import annotations
@@ -14,8 +15,12 @@ from edge_bundle.contract import Contract
 from edge_bundle.digest import Digest
 from edge_bundle.errors import FormatError, SubjectMismatchError
 from edge_bundle.golden import GoldenVector
-from edge_bundle.manifest import VariantManifest
+from edge_bundle.manifest import NumericClass, VariantManifest
 from edge_bundle.tensor import Tensor, TensorSpec
+
+_HOST_OPTIONS = frozenset({"relaxed-simd"})
+"""Options of runtimes whose instructions may give other bits on other CPUs (WebAssembly 3.0, relaxed vector
+instructions); "off" is their default."""
 
 
 def check_variant(
@@ -39,6 +44,13 @@ def check_variant(
         raise FormatError(
             what=f"{where}: artifact", expected=f"the entrypoint {manifest.entrypoint!r}", got=str(sorted(files))
         )
+    # Rule 5
+    for name in sorted(_HOST_OPTIONS & manifest.options.keys()):
+        if manifest.numeric_class is NumericClass.PORTABLE_EXACT and manifest.options[name] != "off":
+            raise FormatError(
+                what=f"{where}: option {name}", expected="off for a variant of class portable-exact",
+                got=manifest.options[name],
+            )  # fmt: skip
     # Rule 4
     if not goldens:
         raise FormatError(what=f"{where}: golden vectors", expected="at least one", got="none")

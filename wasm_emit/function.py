@@ -75,8 +75,11 @@ class Function:
         self._line(statement.text)
 
     def comment(self, text: str) -> None:
-        """A line comment, for people who read the WAT."""
-        self._line(f";; {' '.join(text.split())}")
+        """A line comment, for people who read the WAT: one line, and what is not printable ASCII escaped.
+
+        Assemblers refuse comments with characters that turn the direction of text round.
+        """
+        self._line(f";; {ascii(' '.join(text.split()))[1:-1]}")
 
     @contextmanager
     def counted(self, stop: int, *, start: int = 0, step: int = 1, name: str = "i") -> Iterator[Local]:

@@ -190,3 +190,16 @@ def test_call_results_have_the_callee_s_type() -> None:
     assemble(module.wat())
     assert fn.call(callee).type is I64
     assert i64.eqz(fn.call(callee)).type is I32
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a\nb", ";)(", "(; open", "\u202e\u2066 turned round", "\0\x1b[2J", '"</script>', "\ud800", "\U0001f600", "\\00"],
+)
+def test_comments_cannot_end_or_confuse(text: str) -> None:
+    module = Module()
+    module.function("f").comment(text)
+    (line,) = [line for line in module.wat().splitlines() if ";;" in line]
+    assert line.isascii()
+    assert line.strip().startswith(";; ")
+    assemble(module.wat())
