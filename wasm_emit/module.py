@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from wasm_emit.function import Function
 from wasm_emit.types import EmitError, ValType
@@ -30,6 +30,10 @@ class Module:
         if export is not None:
             self._exports.append((export, label))
         return made
+
+    def shared(self, name: str, build: Callable[[Module, str], Function]) -> Function:
+        """The function of that name, built when it is first asked for."""
+        return self._functions.get(f"${name}") or build(self, name)
 
     def exported_constant(self, name: str, value: int) -> None:
         """An immutable i32 global, exported under its name."""

@@ -16,12 +16,14 @@ from compiler.wasm.kernels.f32.epilogue import Epilogue
 from compiler.wasm.kernels.f32.packing import LANES, Panels, pack_bias, pack_matrix
 from compiler.wasm.kernels.f32.tiles import DEPTHWISE_TILE, gemm_tile, winograd_pays
 from compiler.wasm.kernels.f32.window import Axis
-from compiler.wasm.kernels.f32.winograd import MAX_BLOCK, WinogradShape, pack_winograd, winograd_function
-from compiler.wasm.ops.kernel_step import kernel_step
+from compiler.wasm.kernels.f32.winograd import winograd_function
+from compiler.wasm.kernels.f32.winograd_shape import MAX_BLOCK, POINTS, WinogradShape, pack_winograd
+from compiler.wasm.kernels.f32.winograd_transforms import PAIR_BYTES, weights_function
+from compiler.wasm.ops.kernel_step import Expansion, kernel_step
 from compiler.wasm.ops.matmul import gemm_step
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.specs import Conv2d
-from compiler.wasm.step import Step
+from compiler.wasm.step import Step, StepEmitter
 from edge_bundle.tensor import DType
 
 
@@ -126,6 +128,12 @@ def _depthwise(layer: _Layer) -> Step:
 def _winograd(layer: _Layer) -> Step:
     tile = gemm_tile(MAX_BLOCK, layer.channels, layer.filters, layer.channels)
     shape = WinogradShape(layer.images, layer.y, layer.x, layer.channels, layer.filters, tile, layer.epilogue)
+
+    def transform(e: StepEmitter, taps: int, points: int) -> None:
+        function = e.shared("winograd_f32_weights", lambda module: weights_function(module, "winograd_f32_weights"))
+        pairs = shape.tap_plane // PAIR_BYTES
+        e.fn.do(e.fn.call(function, taps, points, pairs, shape.tap_plane, shape.weight_plane))
+
     return kernel_step(
         layer.node,
         op="winograd_f32",
@@ -138,6 +146,7 @@ def _winograd(layer: _Layer) -> Step:
         flops=layer.flops,
         second=layer.node.input(3),
         scratch=shape.scratch,
+        expansions={"w": Expansion(nbytes=POINTS * shape.weight_plane, write=transform)},
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from numpy.typing import NDArray
@@ -14,10 +15,19 @@ from wasm_emit.function import Function
 from wasm_emit.module import Module
 
 Build = Callable[[Module, str], Function]
-"""Writes the kernel's function under that name. Its parameters are addresses: input, constants, second input, scratch, output."""
+"""Writes the kernel's function under that name; its parameters are addresses: input, constants, second input, scratch,
+output."""
 
 
-def kernel_step(
+@dataclass(frozen=True, kw_only=True)
+class Expansion:
+    """What ``init`` makes of a constant: ``nbytes``, by code for the addresses of the constant and of the area."""
+
+    nbytes: int
+    write: Callable[[StepEmitter, int, int], None]
+
+
+def kernel_step(  # noqa: PLR0913 - what a step is made of
     node: Node,
     *,
     op: str,
@@ -28,19 +38,27 @@ def kernel_step(
     second: str = "",
     in_place: bool = True,
     scratch: Mapping[str, int] | None = None,
+    expansions: Mapping[str, Expansion] | None = None,
 ) -> Step:
     """Read the first input, the constants in order and the value ``second`` (a residual) if given; write the output.
 
-    ``key`` is equal for equal code. ``in_place``: the output may take the place of ``second``.
+    ``key`` is equal for equal code. ``in_place``: the output may take the place of ``second``. A constant with an
+    expansion is read as that.
     """
+    expanded = expansions or {}
     name = f"{op}_{hashlib.sha256(key.encode()).hexdigest()[:10]}"
     reads = (node.input(0), second) if second else (node.input(0),)
 
     def emit(e: StepEmitter) -> None:
         function = e.shared(f"{op}:{key}", lambda module: build(module, name))
-        addresses = [e.at(reads[0]), *(e.constant(part) for part in constants), *(e.at(read) for read in reads[1:])]
+        fixed = [e.expanded(part) if part in expanded else e.constant(part) for part in constants]
+        addresses = [e.at(reads[0]), *fixed, *(e.at(read) for read in reads[1:])]
         addresses += [e.scratch(part) for part in scratch or {}]
         e.fn.do(e.fn.call(function, *addresses, e.at(node.output)))
+
+    def init(e: StepEmitter) -> None:
+        for part, expansion in expanded.items():
+            expansion.write(e, e.constant(part), e.expanded(part))
 
     return Step(
         name=node.name,
@@ -48,7 +66,9 @@ def kernel_step(
         reads=reads,
         writes=(node.output,),
         emit=emit,
+        init=init if expanded else None,
         constants=constants,
+        expanded={part: expansion.nbytes for part, expansion in expanded.items()},
         scratch=scratch or {},
         shares=((second, node.output),) if in_place and second and second != reads[0] else (),
         flops=flops,

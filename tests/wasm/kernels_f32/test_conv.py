@@ -122,15 +122,13 @@ CASES: dict[str, tuple[str, Layer]] = {
         conv_layer((1, 6, 6, 68), 16, Conv2d(kernel=(3, 3)), bias=False),
     ),
 }
-WINOGRAD_TOLERANCE = 8e-6
 
 
 @pytest.mark.parametrize(("kernel", "layer"), CASES.values(), ids=CASES.keys())
 def test_means_the_same_as_numpy(kernel: str, layer: Layer) -> None:
     module = layer.compile()
     assert module.info.steps[0].op == kernel
-    tolerance = WINOGRAD_TOLERANCE if kernel == "winograd_f32" else 2e-6
-    assert_close(layer.run(), expected_conv(layer), tolerance=tolerance)
+    assert_close(layer.run(), expected_conv(layer))
 
 
 BATCHES = {

@@ -13,7 +13,6 @@ from wasm_emit.function import Function, Local
 from wasm_emit.instructions import f32x4, i32x4, v128
 from wasm_emit.types import Expr
 
-
 Limits: TypeAlias = tuple[Local, Local]
 """Low and high of a clip, as vectors."""
 

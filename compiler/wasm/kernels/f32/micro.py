@@ -111,8 +111,9 @@ class SplatSums:
             self.fn.set(value, v128.load32_splat(a, offset=r * row_bytes + offset))
 
     def _name_sums(self) -> None:
-        """Put the sums first among what a turn carries over, at no cost: the values of ``a`` then come last, when the
-        registers of the old ones are free, and need no move.
+        """Put the sums first among what a turn carries over, at no cost.
+
+        The values of ``a`` then come last, when the registers of the old ones are free, and need no move.
         """
         for row in self.acc:
             for total in row:
