@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.ir.graph import Node
-from compiler.wasm.kernels.int8.conv import Image
+from compiler.wasm.kernels.int8.image import Image
 from compiler.wasm.kernels.int8.winograd import fits
-from compiler.wasm.ops.quantized_layer import Layer, convolution, depthwise, make_layer, product, winograd
+from compiler.wasm.ops.quantized_kernels import convolution, depthwise, product, winograd
+from compiler.wasm.ops.quantized_layer import make_layer
 from compiler.wasm.ops.quantized_values import lower_add, lower_mul, lower_pool, lower_table
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.specs import QConv2d, QGemm
@@ -39,7 +40,7 @@ def lower_gemm(node: Node, scope: Scope) -> Step:
     """skerry.qgemm."""
     spec: QGemm = node.attrs["spec"]
     weights = np.ascontiguousarray(_constant(node, scope, 1).T)
-    layer: Layer = make_layer(node, scope, weights, spec, spec.y, None)
+    layer = make_layer(node, scope, weights, spec, spec.y, None)
     return product(layer, scope.type_of(node.input(0)).shape[0])
 
 

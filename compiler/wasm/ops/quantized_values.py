@@ -28,7 +28,7 @@ def lower_add(node: Node, scope: Scope) -> Step:
         raise refuse(node, "expected scales whose sum can be computed exactly, got none of the known formulas right")
     stored = stored_as(spec.y, spec.low, spec.high, bounded=True)
     signed = (spec.a.dtype is DType.INT8, spec.b.dtype is DType.INT8)
-    key = f"qadd/{addition.key}/{signed[0]}/{signed[1]}/{stored.key}"
+    key = binary.addition_name(addition, signed, stored)
     return _binary(node, scope, key, lambda module: binary.build_addition(module, key, addition, signed, stored))
 
 

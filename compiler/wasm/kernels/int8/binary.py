@@ -31,6 +31,11 @@ class Multiplication:
         return f"{self.a_zero}/{self.b_zero}/{self.ratio.hex()}/{self.bounded}"
 
 
+def addition_name(what: Addition, signed: tuple[bool, bool], stored: Stored) -> str:
+    """Name of the function that ``build_addition`` writes: equal for equal code."""
+    return f"qadd/{what.key}/{signed[0]}/{signed[1]}/{stored.key}"
+
+
 def build_addition(module: Module, name: str, what: Addition, signed: tuple[bool, bool], stored: Stored) -> Function:
     """``(a, b, y, turns)``."""
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.wasm.kernels.int8.conv import Image
 from compiler.wasm.kernels.int8.gemm import store_bytes
+from compiler.wasm.kernels.int8.image import Image
 from compiler.wasm.kernels.int8.packing import PARAMETER_BYTES
 from compiler.wasm.kernels.int8.requantize import Stored, narrowed, rounded, scaled
 from wasm_emit.function import Function, Local

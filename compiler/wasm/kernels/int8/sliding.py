@@ -14,7 +14,6 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.wasm.kernels.int8.conv import Image
 from compiler.wasm.kernels.int8.depthwise import (
     Block,
     advance,
@@ -23,6 +22,7 @@ from compiler.wasm.kernels.int8.depthwise import (
     pack_pairs_of_taps,
     store_sums,
 )
+from compiler.wasm.kernels.int8.image import Image
 from compiler.wasm.kernels.int8.requantize import Stored
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import i32x4, v128

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from compiler.wasm.kernels.int8.conv import Image
 from compiler.wasm.kernels.int8.gemm import LANES
+from compiler.wasm.kernels.int8.image import Image
 from compiler.wasm.kernels.int8.requantize import Stored, narrowed, rounded, scaled
 from compiler.wasm.kernels.int8.winograd import EDGE, INVERSE_OF_9, SIXTY_FOUR, TAPS, TILE, VECTOR, Tiling
 from wasm_emit.function import Function, Local

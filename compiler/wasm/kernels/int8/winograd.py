@@ -23,8 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.wasm.kernels.int8 import packing
-from compiler.wasm.kernels.int8.conv import Image
 from compiler.wasm.kernels.int8.gemm import LANES, Runs, accumulate, tile_rows
+from compiler.wasm.kernels.int8.image import Image
 from compiler.wasm.kernels.int8.packing import WIDE, WORDS, Block, column_blocks
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import v128, v128_const
