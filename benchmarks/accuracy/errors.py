@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from onnx import helper  # noqa: TID251
 
 from benchmarks.accuracy.functions import Reference
-from benchmarks.wasm.instance import Instance
 from compiler.wasm.compile import compile_module
+from compiler.wasm_tools.instance import Instance
 
 ELEMENTS = 1 << 18
 """Inputs of one run: 1 MiB."""

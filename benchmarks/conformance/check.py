@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import traceback
-from typing import Any
 
-import numpy as np
 import wasmtime
-from numpy.typing import NDArray
 
 from benchmarks.conformance.cases import Arrays, Case, Skipped
 from benchmarks.conformance.compare import difference
 from benchmarks.conformance.verdict import Outcome, Verdict
-from benchmarks.wasm.instance import Instance
 from compiler.wasm.compile import compile_module
 from compiler.wasm.options import WasmOptions
+from compiler.wasm_tools.instance import Instance
 from edge_bundle.errors import CompileError, SkerryError
-from edge_bundle.tensor import DType
 from edge_runtime.wasm.module import read_module
 
 _BUGS = (
@@ -54,14 +50,5 @@ def compile_and_run(case: Case) -> Arrays:
     """The outputs; raises whatever the compiler, the engine's check of the module, and wasmtime raise."""
     module = compile_module(case.model, WasmOptions(dims={}, batch=1, bind=case.bound))
     code = module.standalone()
-    instance = Instance(code, read_module(code).info)
-    places = {place.name: place for place in module.info.inputs}
-    return instance.run({name: _as(case.fed[name], place.dtype) for name, place in places.items()})
-
-
-def _as(array: NDArray[Any], dtype: DType) -> NDArray[Any]:
-    """A float64 input of a module that computes in float32 is rounded; anything else must fit as it is."""
-    wanted = np.dtype(dtype.numpy_name)
-    if (array.dtype, wanted) == (np.dtype("f8"), np.dtype("f4")):
-        return array.astype(wanted)
-    return array
+    with Instance(code, read_module(code).info) as instance:
+        return instance.run(case.fed)

@@ -18,14 +18,16 @@ from benchmarks.rows import Row, fact, figure, write_rows
 from benchmarks.subjects import DEFAULT_MODELS
 from benchmarks.wasm.engines import EngineName
 from benchmarks.wasm.host_call import host_call_us
-from benchmarks.wasm.instance import Instance
 from benchmarks.wasm.jobs import Job, make_jobs
 from benchmarks.wasm.latency import Latency, Plan, measure
 from benchmarks.wasm.models import MODELS, Precision
 from benchmarks.wasm.module_figures import module_rows
 from benchmarks.wasm.report import comparison_rows, latency_rows, latency_table, markdown, rows_table
-from benchmarks.wasm.steps import kernels_table, steps_table, time_steps
+from compiler.wasm_tools.anatomy import dissect
+from compiler.wasm_tools.instance import Instance
+from compiler.wasm_tools.timing import by_kernel, time_steps, timed
 from hardware_profiles.detect import detect
+from skerry.step_tables import kernels_table, steps_table
 
 REDIRECTED_WIDTH = 120
 """Columns where the output is no terminal."""
@@ -122,11 +124,14 @@ def _show_steps(console: Console, job: Job, seconds: float) -> None:
     """The tables of one module's steps."""
     if job.compiled is None:
         return
-    module = job.compiled.module
-    instance = Instance(module.standalone(), module.info)
-    times = time_steps(instance, job.rows, seconds=seconds)
-    console.print(steps_table(times, title=job.name))
-    console.print(kernels_table(times))
+    info, code = job.compiled.module.info, job.compiled.module.standalone()
+    with Instance(code, info) as instance:
+        times = time_steps(instance, job.rows, seconds=seconds)
+    steps = timed(dissect(code, info).steps, times)
+    total = sum(one.us for one in steps)
+    console.print(f"{job.name}: one run {times.run_us:.2f} us, the sum of its steps {total:.2f} us", markup=False)
+    console.print(steps_table(steps))
+    console.print(kernels_table(by_kernel(steps)))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from html import escape
 
 from compiler.wasm_tools.anatomy import Anatomy
-from compiler.wasm_tools.timing import TimedStep
+from compiler.wasm_tools.timing import TimedStep, by_kernel
 
 WIDTH = 1200.0
 ROW = 34.0
@@ -47,23 +47,20 @@ class _Box:
 
 def flame(steps: Sequence[TimedStep], run_us: float) -> str:
     """Three rows: the whole run, its kernels, and under each kernel its steps; the dearest first."""
-    kernels = dict.fromkeys(one.step.op for one in steps)
-    by_time = sorted(kernels, key=lambda op: -sum(one.us for one in steps if one.step.op == op))
     boxes = [_Box(0.0, 0.0, WIDTH, "var(--line)", f"run {run_us:.1f} µs", f"run: {run_us:.1f} µs")]
     x = 0.0
-    for place, op in enumerate(by_time):
-        own = sorted((one for one in steps if one.step.op == op), key=lambda one: -one.us)
-        share, us = sum(one.share for one in own), sum(one.us for one in own)
+    for place, kernel in enumerate(by_kernel(steps)):
         colour = f"var(--kernel-{place % COLOURS})"
-        tip = f"{op}: {us:.1f} µs, {share:.1%}, {len(own)} steps"
-        boxes.append(_Box(x, ROW, share * WIDTH, colour, op, tip))
+        tip = f"{kernel.op}: {kernel.us:.1f} µs, {kernel.share:.1%}, {len(kernel.steps)} steps"
+        boxes.append(_Box(x, ROW, kernel.share * WIDTH, colour, kernel.op, tip))
         at = x
-        for one in own:
-            rate = f", {one.gops:.1f} Gop/s" if one.step.flops else ""
-            tip = f"{one.step.name} ({op}): {one.us:.2f} µs, {one.share:.1%}{rate}, {one.step.code_bytes} bytes of code"
+        for one in kernel.steps:
+            rate = f", {one.gops:.1f} Gop/s" if one.gops else ""
+            cost = f"{one.us:.2f} µs, {one.share:.1%}{rate}, {one.step.code_bytes} bytes of code"
+            tip = f"{one.step.name} ({kernel.op}): {cost}"
             boxes.append(_Box(at, 2 * ROW, one.share * WIDTH, colour, one.step.name, tip))
             at += one.share * WIDTH
-        x += share * WIDTH
+        x += kernel.share * WIDTH
     return _svg(boxes, rows=3)
 
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import statistics
 import struct
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self, cast
+from typing import Any, cast
 
 import numpy as np
 import wasmtime
+from numpy.typing import NDArray
 
 from compiler.wasm_tools.anatomy import StepAnatomy
-from edge_bundle.errors import EngineError
-from edge_runtime.wasm.abi import Feature, ModuleInfo
-from edge_runtime.wasm.call import Export, memory_view, one_line
+from compiler.wasm_tools.instance import Arrays, Instance
+from edge_runtime.wasm.abi import ModuleInfo
+from edge_runtime.wasm.call import Export
 from edge_runtime.wasm.runtime import wasmtime_engine
 
 WARM_UP_ROUNDS = 3
@@ -24,10 +25,18 @@ NS_PER_US = 1000.0
 DEFAULT_SECONDS = 1.0
 SEED = 3
 
+CLOCK_US = 0.1
+"""Shorter times say nothing about a rate."""
+
+EMPTY_CALLS = 200
+"""Of a function that does nothing; their median is taken off every time."""
+
+_EMPTY = '(module (func (export "run") (result i32) (i32.const 0)))'
+
 
 @dataclass(frozen=True)
 class Times:
-    """The shortest time of each step, and of a whole run, in microseconds."""
+    """The shortest time of each step, and of a whole run, in microseconds, less what an empty call takes."""
 
     step_us: tuple[float, ...]
     run_us: float
@@ -36,7 +45,10 @@ class Times:
 
 @dataclass(frozen=True, kw_only=True)
 class TimedStep:
-    """A step with its time, its share of all steps, and its rate in billions of operations a second."""
+    """A step with its time, its share of all steps, and its rate in billions of operations a second.
+
+    ``gops`` is 0 for a step without arithmetic, or one too short for the clock.
+    """
 
     step: StepAnatomy
     us: float
@@ -44,91 +56,91 @@ class TimedStep:
     gops: float
 
 
-class Rehearsal:
-    """One instance of a module with every step in reach. A context manager: it frees the memory.
+@dataclass(frozen=True, kw_only=True)
+class TimedKernel:
+    """All steps of one kernel together; the figures are those of ``TimedStep``."""
 
-    Raises ``EngineError`` for what wasmtime refuses.
-    """
-
-    def __init__(self, module: bytes, info: ModuleInfo) -> None:
-        engine = wasmtime_engine(relaxed_simd=Feature.RELAXED_SIMD in info.features)
-        self._store = wasmtime.Store(engine)
-        try:
-            exports = wasmtime.Instance(self._store, wasmtime.Module(engine, module), []).exports(self._store)
-        except (wasmtime.WasmtimeError, wasmtime.Trap) as error:
-            self._store.close()
-            raise EngineError(runtime="wasm", detail=one_line(error)) from None
-        self.info = info
-        self._memory = memory_view(self._store, cast(wasmtime.Memory, exports["memory"]))
-        self._exports = exports
-        self.function("init")()
-
-    def function(self, name: str) -> Callable[[], int]:
-        """An export without parameters."""
-        return Export(self._store, cast(wasmtime.Func, self._exports[name]))
-
-    def feed(self, inputs: Mapping[str, bytes]) -> None:
-        """Write the inputs."""
-        for place in self.info.inputs:
-            self._memory[place.offset : place.offset + place.nbytes] = inputs[place.name]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._memory.release()
-        self._store.close()
+    op: str
+    steps: tuple[TimedStep, ...]
+    us: float
+    share: float
+    gops: float
 
 
-def time_steps(
-    module: bytes, info: ModuleInfo, *, seconds: float = DEFAULT_SECONDS, inputs: Mapping[str, bytes] | None = None
-) -> Times:
+def time_steps(instance: Instance, inputs: Sequence[Arrays], *, seconds: float = DEFAULT_SECONDS) -> Times:
     """Run the steps one by one, then the whole ``run``, again and again for ``seconds``; keep the shortest of each.
 
-    In order, because a step may overwrite its input: each finds the values and the caches as in a whole run. Without
-    ``inputs`` they are seeded noise in -1..1 (zeros where the dtype is not float32).
+    In order, because a step may overwrite its input: each finds the values and the caches as in a whole run. Rounds
+    take the inputs in turn.
     """
-    given = inputs if inputs is not None else noise(info)
-    with Rehearsal(module, info) as rehearsal:
-        calls = [rehearsal.function(f"step.{index}") for index in range(len(info.steps))]
-        run = rehearsal.function("run")
-        best, whole, rounds = [float("inf")] * len(calls), float("inf"), 0
-        began = time.perf_counter()
-        while rounds < MIN_ROUNDS + WARM_UP_ROUNDS or time.perf_counter() - began < seconds:
-            rehearsal.feed(given)
-            taken = [_ns(call) for call in calls]
-            rehearsal.feed(given)
-            total = _ns(run)
-            rounds += 1
-            if rounds > WARM_UP_ROUNDS:
-                best = [min(pair) for pair in zip(best, taken, strict=True)]
-                whole = min(whole, total)
-    return Times(tuple(ns / NS_PER_US for ns in best), whole / NS_PER_US, rounds - WARM_UP_ROUNDS)
+    calls = [instance.function(f"step.{index}") for index in range(len(instance.info.steps))]
+    run = instance.function("run")
+    best, whole, rounds = [float("inf")] * len(calls), float("inf"), 0
+    began = time.perf_counter()
+    while rounds < MIN_ROUNDS + WARM_UP_ROUNDS or time.perf_counter() - began < seconds:
+        given = inputs[rounds % len(inputs)]
+        instance.feed(given)
+        taken = [_ns(call) for call in calls]
+        instance.feed(given)
+        total = _ns(run)
+        rounds += 1
+        if rounds > WARM_UP_ROUNDS:
+            best = [min(pair) for pair in zip(best, taken, strict=True)]
+            whole = min(whole, total)
+    empty = _empty_call_ns()
+    step_us, run_us = tuple(max(ns - empty, 0) / NS_PER_US for ns in best), max(whole - empty, 0) / NS_PER_US
+    return Times(step_us, run_us, rounds - WARM_UP_ROUNDS)
 
 
-def timed(steps: tuple[StepAnatomy, ...], times: Times) -> tuple[TimedStep, ...]:
+def timed(steps: Sequence[StepAnatomy], times: Times) -> tuple[TimedStep, ...]:
     """Steps with their times."""
     total = sum(times.step_us) or 1.0
     return tuple(
-        TimedStep(step=step, us=us, share=us / total, gops=step.flops / us / NS_PER_US if us else 0.0)
+        TimedStep(step=step, us=us, share=us / total, gops=_gops(step.flops, us))
         for step, us in zip(steps, times.step_us, strict=True)
     )
 
 
-def noise(info: ModuleInfo) -> dict[str, bytes]:
+def by_kernel(steps: Sequence[TimedStep]) -> tuple[TimedKernel, ...]:
+    """The kernels, the most expensive first, and so are the steps of each."""
+    found: dict[str, list[TimedStep]] = {}
+    for one in sorted(steps, key=lambda one: -one.us):
+        found.setdefault(one.step.op, []).append(one)
+    return tuple(sorted((_together(op, own) for op, own in found.items()), key=lambda kernel: -kernel.us))
+
+
+def noise(info: ModuleInfo) -> dict[str, NDArray[Any]]:
     """Inputs for timing: raw PCG64 output scaled to -1..1 for float32, zeros for every other dtype."""
-    made: dict[str, bytes] = {}
+    made: dict[str, NDArray[Any]] = {}
     for place in info.inputs:
-        made[place.name] = bytes(place.nbytes)
-        if place.dtype.numpy_name == "<f4":
+        dtype = np.dtype(place.dtype.numpy_name)
+        made[place.name] = np.zeros(place.shape, dtype)
+        if dtype == np.float32:
             raw = np.asarray(np.random.PCG64(SEED).random_raw(place.nbytes // struct.calcsize("f")), np.uint64)
-            made[place.name] = (raw / 2.0**63 - 1.0).astype(np.float32).tobytes()
+            made[place.name] = (raw / 2.0**63 - 1.0).astype(np.float32).reshape(place.shape)
     return made
+
+
+def _together(op: str, steps: Sequence[TimedStep]) -> TimedKernel:
+    us, flops = sum(one.us for one in steps), sum(one.step.flops for one in steps)
+    share = sum(one.share for one in steps)
+    return TimedKernel(op=op, steps=tuple(steps), us=us, share=share, gops=_gops(flops, us))
+
+
+def _gops(flops: int, us: float) -> float:
+    return flops / us / NS_PER_US if us >= CLOCK_US else 0.0
 
 
 def _ns(call: Callable[[], int]) -> int:
     began = time.perf_counter_ns()
     call()
     return time.perf_counter_ns() - began
+
+
+def _empty_call_ns() -> int:
+    """What a call and two looks at the clock take."""
+    engine = wasmtime_engine(relaxed_simd=False)
+    store = wasmtime.Store(engine)
+    exports = wasmtime.Instance(store, wasmtime.Module(engine, _EMPTY), []).exports(store)
+    run = Export(store, cast(wasmtime.Func, exports["run"]))
+    return int(statistics.median(_ns(run) for _ in range(EMPTY_CALLS)))

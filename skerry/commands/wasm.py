@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from skerry.options import FILE
-from skerry.output import emit, facts, table
+from skerry.output import emit, facts
 from skerry.shape_options import DIM
 from skerry.verb import json_option, verbose_option
 
@@ -18,11 +18,10 @@ if TYPE_CHECKING:
 
     from compiler.wasm.options import WasmOptions
     from compiler.wasm_tools.anatomy import Anatomy
-    from compiler.wasm_tools.timing import TimedStep, Times
+    from compiler.wasm_tools.timing import Times
     from edge_runtime.wasm.abi import ModuleInfo
 
 _C = TypeVar("_C", bound=Callable[..., Any])
-KIB = 1024
 
 
 def source_options(command: _C) -> _C:
@@ -57,24 +56,34 @@ def inspect(
     source: Path, *, profile: str | None, batch: int, dims: tuple[tuple[str, int], ...], seconds: float,
     html: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Show time, code and memory of each node of SOURCE.
+    """Show time, code and memory of each node of SOURCE, and of each kernel, the most expensive first.
 
     Times are the shortest of many runs on this machine, under wasmtime, on one thread, with noise as input.
     """
     from rich.console import Group
 
     from compiler.wasm_tools.anatomy import dissect
+    from compiler.wasm_tools.instance import Instance
     from compiler.wasm_tools.page import render_page
-    from compiler.wasm_tools.timing import time_steps, timed
+    from compiler.wasm_tools.timing import by_kernel, noise, time_steps, timed
+    from skerry.step_tables import kernels_table, steps_table
 
     module, info = _module(source, profile, batch, dims)
     anatomy = dissect(module, info)
-    times = time_steps(module, info, seconds=seconds)
+    with Instance(module, info) as instance:
+        times = time_steps(instance, [noise(info)], seconds=seconds)
     steps = timed(anatomy.steps, times)
+    kernels = by_kernel(steps)
     if html is not None:
         html.write_text(render_page(source.name, anatomy, steps, times), encoding="utf-8")
-    value = {"module": anatomy, "run_us": times.run_us, "steps": steps}
-    emit(value, as_json=as_json, render=lambda: Group(_summary(source, anatomy, times), "", _steps_table(steps)))
+    value = {
+        "module": anatomy,
+        "run_us": times.run_us,
+        "steps": steps,
+        "kernels": [{"op": one.op, "steps": len(one.steps), "us": one.us, "share": one.share} for one in kernels],
+    }
+    summary = _summary(source, anatomy, times)
+    emit(value, as_json=as_json, render=lambda: Group(summary, "", steps_table(steps), "", kernels_table(kernels)))
 
 
 @wasm.command()
@@ -161,19 +170,8 @@ def _summary(source: Path, anatomy: Anatomy, times: Times) -> RenderableType:
         "features": " ".join(info.features),
         "code": f"{anatomy.code_bytes:,} bytes, {anatomy.shared_bytes:,} of them shared by steps",
         "weights": f"{anatomy.weights_bytes:,} bytes",
-        "memory": f"{anatomy.memory_bytes // KIB:,} KiB: "
-        + ", ".join(f"{region.name} {region.bytes // KIB:,}" for region in info.memory.regions),
+        "memory": f"{anatomy.memory_bytes:,} bytes: "
+        + ", ".join(f"{region.name} {region.bytes:,}" for region in info.memory.regions),
         "one run": f"{times.run_us:.1f} us (shortest of {times.rounds})",
         "source": info.source,
     })  # fmt: skip
-
-
-def _steps_table(steps: tuple[TimedStep, ...]) -> RenderableType:
-    rows = [
-        (
-            one.step.index, one.step.name, one.step.op, f"{one.us:.2f}", f"{one.share:.1%}",
-            f"{one.gops:.1f}" if one.step.flops else "", f"{one.step.code_bytes:,}",
-        )
-        for one in steps
-    ]  # fmt: skip
-    return table("steps", ("step#", "node", "kernel", "us#", "share#", "Gop/s#", "code bytes#"), rows)

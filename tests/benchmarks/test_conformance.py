@@ -28,7 +28,7 @@ def _f4(*values: float) -> NDArray[Any]:
         pytest.param(_f4(1, 1000), _f4(1, 1000.9), "", id="within-rtol"),
         pytest.param(_f4(0), _f4(1e-8), "", id="within-atol"),
         pytest.param(_f4(NAN, INF, -INF), _f4(NAN, INF, -INF), "", id="not-finite"),
-        pytest.param(np.array([1 / 3]), _f4(1 / 3), "", id="float64-computed-as-float32"),
+        pytest.param(np.array([1 / 3]), _f4(1 / 3), "expected float64, got float32", id="float64-keeps-its-dtype"),
         pytest.param(
             _f4(1, 1000), _f4(1, 1002), "1 of 2 elements differ; at [1] expected 1000.0, got 1002.0", id="beyond-rtol"
         ),

@@ -13,44 +13,13 @@ from benchmarks.rows import Row
 from benchmarks.wasm.case import write_inputs
 from benchmarks.wasm.engines import EngineName, NodeEngine, PythonEngine, native_engine, wasmtime_engine
 from benchmarks.wasm.host_call import host_call_us, idle_module
-from benchmarks.wasm.inputs import Inputs
-from benchmarks.wasm.instance import Instance
 from benchmarks.wasm.jobs import Job
 from benchmarks.wasm.latency import Latency, WrongAnswerError, check_answers
 from benchmarks.wasm.models import MODELS, SPEED, Model, Precision, find_model
 from benchmarks.wasm.report import comparison_rows, latency_rows
-from benchmarks.wasm.steps import time_steps
 from edge_bundle.tensor import DType
-from tests.wasm.sample_module import WEIGHTS, sample_module
 
 X = np.array([[1.0, 2.0, 3.0, 4.0]], dtype=np.float32)
-ROW: Inputs = {"x": X, "count": np.array(41, dtype=np.int64), "flags": np.array([[True, False], [False, True]])}
-
-
-def test_an_instance_runs() -> None:
-    sample = sample_module()
-    found = Instance(sample.code, sample.info).run(ROW)
-    assert {name: array.tolist() for name, array in found.items()} == {
-        "scaled": (X * np.array(WEIGHTS, dtype=np.float32)).tolist(),
-        "next": 42,
-        "same": ROW["flags"].tolist(),
-    }
-
-
-def test_an_instance_refuses_other_shapes_and_reports_a_status() -> None:
-    sample = sample_module(status=5)
-    instance = Instance(sample.code, sample.info)
-    with pytest.raises(ValueError, match=r"'x': expected float32\[1, 4\], got float32\[4\]"):
-        instance.run({**ROW, "x": X[0]})
-    with pytest.raises(RuntimeError, match="got 5"):
-        instance.run(ROW)
-
-
-def test_steps_are_timed_in_order() -> None:
-    sample = sample_module()
-    times = time_steps(Instance(sample.code, sample.info), [ROW], seconds=0.01)
-    assert [one.step.name for one in times.steps] == ["mul", "add"]
-    assert all(0 <= one.best_us < 1e6 for one in times.steps)
 
 
 def test_engines_agree_on_the_idle_module(tmp_path: Path) -> None:

@@ -20,11 +20,11 @@ from compiler.scheme import Scheme, scheme_of
 from compiler.wasm.compile import compile_module
 from compiler.wasm.options import WasmOptions
 from compiler.wasm.pipeline import run_passes
+from compiler.wasm_tools.instance import run_module
 from edge_bundle.contract_file import parse_contract
 from hardware_profiles.loader import load_profile
 from hardware_profiles.schema import Activations
 from tests.compiler.models import DIGITS
-from tests.wasm.run_module import run_module
 
 SEVEN = Scheme(Activations.UINT8, 7)
 

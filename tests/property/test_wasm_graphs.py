@@ -18,10 +18,10 @@ from compiler.passes.quantize import OPERATORS, quantize
 from compiler.progress import Silent
 from compiler.scheme import Scheme
 from compiler.wasm.compile import compile_module
+from compiler.wasm_tools.instance import run_module
 from edge_bundle.errors import CompileError
 from hardware_profiles.schema import Activations
 from tests.property.random_graphs import models
-from tests.wasm.run_module import run_module
 
 RELATIVE = 1e-4
 """Of the largest output; sums of a few hundred float32 products in another order."""

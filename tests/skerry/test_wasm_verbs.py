@@ -42,6 +42,8 @@ def test_inspect_a_model(skerry: Skerry, tmp_path: Path) -> None:
     assert done.code == 0, done.err
     assert is_tidy(done.out)
     assert "conv2d" in done.out
+    assert done.out.index("\nsteps") < done.out.index("\nkernels")
+    assert " 0 bytes" not in done.out
     text = page.read_text()
     assert text.startswith("<!doctype html>")
     assert text.count("<title>") > len(json.loads(skerry("wasm", "inspect", MODEL, *FAST, "--json").out)["steps"])
@@ -54,6 +56,9 @@ def test_inspect_counts_every_byte(skerry: Skerry, exported: Path) -> None:
     assert module["bytes"] == exported.stat().st_size == module["code_bytes"] + module["weights_bytes"]
     assert sum(step["step"]["code_bytes"] for step in found["steps"]) + module["shared_bytes"] < module["code_bytes"]
     assert sum(step["share"] for step in found["steps"]) == pytest.approx(1.0)
+    assert sum(kernel["steps"] for kernel in found["kernels"]) == len(found["steps"])
+    times = [kernel["us"] for kernel in found["kernels"]]
+    assert times == sorted(times, reverse=True)
 
 
 @pytest.mark.parametrize("profile", ["wasm-simd128", "wasm-simd128-int8"])

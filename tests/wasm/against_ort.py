@@ -11,8 +11,8 @@ from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto,
 
 from compiler.wasm.compile import compile_module
 from compiler.wasm.options import WasmOptions
+from compiler.wasm_tools.instance import run_module
 from edge_runtime.quiet_import import import_quietly
-from tests.wasm.run_module import run_module
 
 onnxruntime = import_quietly("onnxruntime")
 

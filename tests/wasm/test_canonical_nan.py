@@ -9,8 +9,8 @@ from compiler.ir.graph import IrGraph, Node, ValueType
 from compiler.wasm.canonical_nan import NAME
 from compiler.wasm.compile import compile_graph
 from compiler.wasm.options import WasmOptions
+from compiler.wasm_tools.instance import run_module
 from edge_bundle.tensor import DType
-from tests.wasm.run_module import run_module
 
 SOURCE = "sha256:" + "0" * 64
 

@@ -11,10 +11,10 @@ from onnx import NodeProto, TensorProto, helper  # noqa: TID251
 
 from compiler.importer import values
 from compiler.wasm.compile import compile_module
+from compiler.wasm_tools.instance import run_module
 from edge_bundle.errors import CompileError, LimitExceededError
 from tests.compiler.importer.reading import node, proto, read
 from tests.wasm.against_ort import graph, like, model, value
-from tests.wasm.run_module import run_module
 
 Arrays = dict[str, NDArray[Any]]
 

@@ -8,10 +8,10 @@ from onnx import ModelProto, helper  # noqa: TID251
 
 from compiler.wasm.compile import compile_graph
 from compiler.wasm.options import WasmOptions
+from compiler.wasm_tools.instance import run_module
 from edge_bundle.errors import CompileError, UnsupportedOperatorError
 from tests.compiler.importer.reading import Arrays, integers, node, ops, proto, read
 from tests.wasm.against_ort import check, expected
-from tests.wasm.run_module import run_module
 
 X = np.linspace(-2, 2, 24, dtype=np.float32).reshape(2, 3, 4)
 DIGEST = "sha256:" + "0" * 64

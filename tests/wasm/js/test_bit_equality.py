@@ -13,10 +13,10 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks.conformance.cases import Case, load_cases
-from benchmarks.wasm.instance import Instance
 from benchmarks.wasm.models import Precision
 from compiler.wasm.compile import WasmModule, compile_module
 from compiler.wasm.options import WasmOptions
+from compiler.wasm_tools.instance import Instance
 from edge_bundle.errors import CompileError
 from edge_bundle.tensor import DType, Tensor
 from tests.wasm.js.browser import Browser

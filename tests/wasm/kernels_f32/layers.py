@@ -11,8 +11,8 @@ from compiler.ir.graph import IrGraph, Node, ValueType
 from compiler.wasm.compile import WasmModule, compile_graph
 from compiler.wasm.options import WasmOptions
 from compiler.wasm.specs import Activation, ActivationKind, Conv2d, Gemm
+from compiler.wasm_tools.instance import run_module
 from edge_bundle.tensor import DType
-from tests.wasm.run_module import run_module
 
 Array = NDArray[np.float32]
 SOURCE = "sha256:" + "0" * 64

@@ -14,9 +14,9 @@ from compiler.ir.graph import IrGraph, Node, ValueType
 from compiler.wasm.compile import WasmModule, compile_graph
 from compiler.wasm.options import WasmOptions
 from compiler.wasm.specs import Conv2d, QConv2d, QGemm, QResidual, QTable, Quant
+from compiler.wasm_tools.instance import run_module
 from edge_bundle.tensor import DType
 from edge_runtime.quiet_import import import_quietly
-from tests.wasm.run_module import run_module
 
 onnxruntime = import_quietly("onnxruntime")
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from compiler.wasm.compile import compile_module
 from compiler.wasm.options import WasmOptions
+from compiler.wasm_tools.instance import run_module
 from edge_runtime.quiet_import import import_quietly
-from tests.wasm.run_module import run_module
 
 ROOT = Path(__file__).parents[3]
 MODELS = ROOT.parent / "shared" / "models"

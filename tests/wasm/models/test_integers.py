@@ -14,8 +14,8 @@ from onnx import helper  # noqa: TID251
 
 from benchmarks.wasm.models import Precision, graph, inputs
 from compiler.wasm.compile import WasmModule, compile_module
+from compiler.wasm_tools.instance import run_module
 from edge_runtime.quiet_import import import_quietly
-from tests.wasm.run_module import run_module
 
 MODELS = Path(__file__).parents[4] / "shared" / "models"
 

@@ -13,8 +13,8 @@ from onnx import ModelProto, TensorProto, helper  # noqa: TID251
 
 from compiler.wasm.compile import WasmModule, compile_module
 from compiler.wasm.options import WasmOptions
+from compiler.wasm_tools.instance import run_module
 from tests.wasm.against_ort import check, expected, graph, like, model, value
-from tests.wasm.run_module import run_module
 
 Array: TypeAlias = NDArray[Any]
 

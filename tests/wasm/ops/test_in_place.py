@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from onnx import helper  # noqa: TID251
 
 from compiler.wasm.compile import compile_module
+from compiler.wasm_tools.instance import run_module
 from tests.golden_files import DATA, assert_golden
 from tests.wasm.against_ort import graph, like, model, value
 from tests.wasm.ops.one_node import Case, floats
-from tests.wasm.run_module import run_module
 
 Array = NDArray[Any]
 

@@ -12,10 +12,10 @@ from onnx import TensorProto, helper  # noqa: TID251
 from compiler.ir.graph import IrGraph, Node, ValueType
 from compiler.wasm.compile import compile_graph, compile_module
 from compiler.wasm.options import WasmOptions
+from compiler.wasm_tools.instance import run_module
 from edge_bundle.tensor import DType
 from tests.wasm.against_ort import check, graph, like, model, value
 from tests.wasm.ops.one_node import Case, Fixed, counting, floats, integers, ints, table
-from tests.wasm.run_module import run_module
 
 INT64, INT8, UINT8, BOOL = TensorProto.INT64, TensorProto.INT8, TensorProto.UINT8, TensorProto.BOOL
 

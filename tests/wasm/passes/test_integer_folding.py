@@ -16,9 +16,9 @@ from compiler.ir.graph import IrGraph
 from compiler.wasm.compile import compile_module
 from compiler.wasm.options import WasmOptions
 from compiler.wasm.pipeline import run_passes
+from compiler.wasm_tools.instance import run_module
 from edge_runtime.quiet_import import import_quietly
 from tests.compiler.models import model
-from tests.wasm.run_module import run_module
 
 RNG = np.random.default_rng(9)
 SHAPE = (1, 4, 6, 5)

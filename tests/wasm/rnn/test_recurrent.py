@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from onnx import ModelProto, helper, numpy_helper  # noqa: TID251
 
 from compiler.wasm.compile import compile_module
+from compiler.wasm_tools.instance import run_module
 from edge_bundle.errors import UnsupportedOperatorError
 from tests.wasm.against_ort import check, expected, graph, like, model, value
-from tests.wasm.run_module import run_module
 
 GATES = {"LSTM": 4, "GRU": 3, "RNN": 1}
 FLOAT, INT32 = 1, 6
