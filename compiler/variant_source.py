@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from compiler.compilation import Lowered
+from compiler.compile_options import engine_options
 from edge_bundle.contract import Contract
 from edge_runtime.engine import EngineSource
 
@@ -16,7 +17,7 @@ def source_of_lowered(variant: Lowered, contract: Contract) -> EngineSource:
         inputs=tuple(rule.spec for rule in contract.inputs),
         outputs=tuple(rule.spec for rule in contract.outputs),
         threads=variant.profile.threads,
-        options=variant.profile.options,
+        options=engine_options(variant.profile),
     )
 
 

@@ -48,8 +48,9 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """One hardware profile, as its TOML file says.
 
     ``activations`` matters to int8 variants only. ``threads`` is exact, since results may depend on it. ``options``
-    go to the runtime's engine as they are. Among profiles that fit a machine, those are preferred that name a CPU flag
-    in ``favoured_by`` which the machine has, then those with the higher ``preference``.
+    go to the runtime's engine as they are, but for those that only the compiler reads. Among profiles that fit a
+    machine, those are preferred that name a CPU flag in ``favoured_by`` which the machine has, then those with the
+    higher ``preference``.
     """
 
     schema: Annotated[int, msgspec.Meta(ge=PROFILE_SCHEMA, le=PROFILE_SCHEMA)]

@@ -18,6 +18,7 @@ from typing import Any
 
 from compiler.batches import Batches, batch_sizes
 from compiler.compilation import Compilation, Lowered
+from compiler.compile_options import compile_options
 from compiler.graph import Graph
 from compiler.one_line import one_line
 from compiler.passes.ensures import ensure
@@ -25,6 +26,7 @@ from compiler.progress import Progress
 from compiler.scheme import scheme_of
 from compiler.toolchain import versions
 from compiler.variant_source import source_of_lowered
+from compiler.wasm.options import WasmOptions
 from compiler.wasm.variant import variant_files
 from edge_bundle.errors import (
     CompileError,
@@ -104,13 +106,16 @@ def to_wasm(graph: Graph, profile: Profile, batches: Batches) -> Lowered:
         RuntimeMissingError: wasmtime, which assembles and runs them, is not installed.
         UnsupportedOperatorError: no code is known for an operator; names it, the node and the profile.
         CompileError: the model does not hold for a batch size.
+        InvalidInputError: an option of the profile has an unknown value.
 
     """
     if importlib.util.find_spec("wasmtime") is None:
         raise RuntimeMissingError(runtime="wasm", extra="wasm")
-    relaxed = profile.options.get("relaxed-simd") == "on"
+    options = WasmOptions(
+        relaxed=profile.options.get("relaxed-simd") == "on", winograd=compile_options(profile)["winograd"] == "on"
+    )
     try:
-        files = variant_files(graph.model, batches.wanted, batches.offered, relaxed=relaxed)
+        files = variant_files(graph.model, batches.wanted, batches.offered, options)
     except UnsupportedOperatorError as error:
         raise UnsupportedOperatorError(
             operator=error.operator,

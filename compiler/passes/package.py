@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from compiler.compilation import Compilation, Measured, Sources, need
+from compiler.compile_options import engine_options
 from compiler.passes.ensures import ensure
 from compiler.progress import Progress
 from compiler.publish import staging_dir
@@ -68,7 +69,7 @@ def manifest(measured: Measured, sources: Sources) -> VariantManifest:
         numeric_class=measured.numeric_class,
         threads=lowered.profile.threads,
         entrypoint=lowered.entrypoint,
-        options=lowered.profile.options,
+        options=engine_options(lowered.profile),
         inputs=tuple(rule.spec for rule in contract.inputs),
         outputs=tuple(rule.spec for rule in contract.outputs),
         model_digest=sources.model_digest,

@@ -15,8 +15,8 @@ class WasmOptions:
 
     ``batch`` binds dimension 0 of inputs where it is open, ``dims`` binds symbolic dimensions by name, ``bind`` turns
     inputs into constants. ``relaxed`` allows relaxed SIMD (int8 dot products of 7-bit activations). ``winograd`` allows
-    F(4x4, 3x3) for float convolutions: faster; the error is up to 2.3e-6 of the largest output (at 512 channels) instead of
-    1.2e-6.
+    F(4x4, 3x3) for float convolutions: faster; the error is up to 2.3e-6 of the largest output (512 channels), instead
+    of 1.2e-6.
     """
 
     batch: int = 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from compiler.wasm.compile import WasmModule, compile_module
 from compiler.wasm.options import WasmOptions
@@ -17,11 +18,12 @@ Measured for eight rows at once against eight runs of one: autoencoder 0.44 (int
 
 
 def variant_files(
-    model: bytes, wanted: Collection[int], offered: Collection[int] = (), *, relaxed: bool
+    model: bytes, wanted: Collection[int], offered: Collection[int], options: WasmOptions
 ) -> dict[str, bytes]:
     """``b<batch>.wasm`` for wanted batch sizes and offered ones that pay, and ``weights.bin`` if there are weights.
 
-    The smallest batch size decides the shared weights; a module whose weights differ from these has its own inside.
+    ``options`` are those of every module, but for the batch size. The smallest batch size decides the shared weights; a
+    module whose weights differ from these has its own inside.
 
     Raises:
         CompileError: a shape stays open, or the model does not hold for a batch size.
@@ -31,7 +33,7 @@ def variant_files(
     files: dict[str, bytes] = {}
     weights: bytes | None = None
     for batch in sorted({*wanted, *offered}):
-        module = compile_module(model, WasmOptions(batch=batch, relaxed=relaxed))
+        module = compile_module(model, replace(options, batch=batch))
         weights = module.weights if weights is None else weights
         if batch in wanted or _working_bytes(module) <= MAX_WORKING_BYTES:
             files[module_file(batch)] = module.code if module.weights == weights else module.standalone()

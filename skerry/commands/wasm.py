@@ -27,6 +27,7 @@ _C = TypeVar("_C", bound=Callable[..., Any])
 def source_options(command: _C) -> _C:
     """Options that say which module SOURCE means."""
     for option in (
+        click.option("--no-winograd", is_flag=True, help="Compile float 3x3 convolutions as direct sums."),
         click.option("--dim", "dims", type=DIM, multiple=True, help="Size of a symbolic dimension; repeat."),
         click.option("--batch", type=click.IntRange(1, 4096), default=1, show_default=True, help="Rows in one run."),
         click.option("--profile", help="Variant of a bundle that has several for WebAssembly."),
@@ -53,8 +54,8 @@ def wasm() -> None:
 @json_option
 @verbose_option
 def inspect(
-    source: Path, *, profile: str | None, batch: int, dims: tuple[tuple[str, int], ...], seconds: float,
-    html: Path | None, as_json: bool,
+    source: Path, *, profile: str | None, batch: int, dims: tuple[tuple[str, int], ...], no_winograd: bool,
+    seconds: float, html: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Show time, code and memory of each node of SOURCE, and of each kernel, the most expensive first.
 
@@ -68,7 +69,7 @@ def inspect(
     from compiler.wasm_tools.timing import by_kernel, noise, time_steps, timed
     from skerry.step_tables import kernels_table, steps_table
 
-    module, info = _module(source, profile, batch, dims)
+    module, info = _module(source, profile, _options(batch, dims, winograd=not no_winograd))
     anatomy = dissect(module, info)
     with Instance(module, info) as instance:
         times = time_steps(instance, [noise(info)], seconds=seconds)
@@ -92,12 +93,18 @@ def inspect(
 @click.option("--step", help="Only the code of this node (or step number).")
 @verbose_option
 def disasm(
-    source: Path, *, profile: str | None, batch: int, dims: tuple[tuple[str, int], ...], step: str | None
+    source: Path,
+    *,
+    profile: str | None,
+    batch: int,
+    dims: tuple[tuple[str, int], ...],
+    no_winograd: bool,
+    step: str | None,
 ) -> None:
     """Print the instructions of SOURCE, function by function."""
     from compiler.wasm_tools.disassemble import disassemble
 
-    module, info = _module(source, profile, batch, dims)
+    module, info = _module(source, profile, _options(batch, dims, winograd=not no_winograd))
     for line in disassemble(module, info, step=step):
         click.echo(line)
 
@@ -115,6 +122,7 @@ def export(
     profile: str | None,
     batch: int,
     dims: tuple[tuple[str, int], ...],
+    no_winograd: bool,
     out: Path,
     js: bool,
     as_json: bool,
@@ -125,7 +133,7 @@ def export(
     """
     from edge_bundle.digest import sha256_digest
 
-    module, info = _module(source, profile, batch, dims)
+    module, info = _module(source, profile, _options(batch, dims, winograd=not no_winograd))
     written = {out: module}
     if js:
         written[out.with_suffix(".mjs")] = _loader()
@@ -141,19 +149,17 @@ def export(
     emit(value, as_json=as_json, render=lambda: facts("", value))
 
 
-def _module(
-    source: Path, profile: str | None, batch: int, dims: tuple[tuple[str, int], ...]
-) -> tuple[bytes, ModuleInfo]:
+def _module(source: Path, profile: str | None, options: WasmOptions) -> tuple[bytes, ModuleInfo]:
     from compiler.wasm_tools.source import checked, standalone_module
 
-    module = standalone_module(source, profile=profile, options=_options(batch, dims))
+    module = standalone_module(source, profile=profile, options=options)
     return module, checked(module).info
 
 
-def _options(batch: int, dims: tuple[tuple[str, int], ...]) -> WasmOptions:
+def _options(batch: int, dims: tuple[tuple[str, int], ...], *, winograd: bool) -> WasmOptions:
     from compiler.wasm.options import WasmOptions
 
-    return WasmOptions(batch=batch, dims=dict(dims))
+    return WasmOptions(batch=batch, dims=dict(dims), winograd=winograd)
 
 
 def _loader() -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,8 @@ from edge_bundle.contract_file import parse_contract
 from edge_bundle.errors import CompileError, InvalidInputError, UnsupportedOperatorError
 from edge_bundle.tensor import DType, Tensor
 from edge_runtime.factory import open_engine, source_of
+from edge_runtime.wasm.abi import Feature
+from edge_runtime.wasm.module import read_module
 from hardware_profiles.loader import load_profile
 from tests.compiler.models import DIGITS, digits_request, model, verified
 
@@ -90,3 +93,24 @@ def test_an_operator_without_a_kernel_names_the_profile() -> None:
     assert found.value.operator == "RandomUniformLike"
     assert found.value.node == "noise"
     assert "docs/wasm.md" in found.value.advice
+
+
+def test_winograd_is_the_profiles_choice(tmp_path: Path) -> None:
+    """The compiler obeys; the manifest, and with it the engine, says nothing of it."""
+    found = {}
+    for value in ("on", "off"):
+        profile = load_profile("wasm-simd128")
+        profile = msgspec.structs.replace(profile, options={**profile.options, "winograd": value})
+        request = replace(digits_request(tmp_path / value), profiles=(profile,))
+        compile_bundle(request)
+        (variant,) = verified(tmp_path / value).variants.values()
+        assert variant.manifest.options == {"relaxed-simd": "off"}
+        info = read_module(variant.files["b1.wasm"], features=tuple(Feature)).info
+        found[value] = any(step.op == "winograd_f32" for step in info.steps)
+    assert found == {"on": True, "off": False}
+
+
+def test_an_option_that_winograd_does_not_have(tmp_path: Path) -> None:
+    profile = msgspec.structs.replace(load_profile("wasm-simd128"), options={"winograd": "maybe"})
+    with pytest.raises(InvalidInputError, match=r"options.winograd: expected one of on, off, got 'maybe'"):
+        compile_bundle(replace(digits_request(tmp_path / "bundle"), profiles=(profile,)))

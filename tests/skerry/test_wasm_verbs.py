@@ -61,6 +61,14 @@ def test_inspect_counts_every_byte(skerry: Skerry, exported: Path) -> None:
     assert times == sorted(times, reverse=True)
 
 
+def test_winograd_is_a_choice(skerry: Skerry, tmp_path: Path) -> None:
+    for choice in ([], ["--no-winograd"]):
+        out = tmp_path / "m.wasm"
+        assert skerry("wasm", "export", MODEL, "--out", out, *choice).code == 0
+        steps = json.loads(skerry("wasm", "inspect", out, *FAST, "--json").out)["module"]["steps"]
+        assert any(step["op"] == "winograd_f32" for step in steps) == (not choice)
+
+
 @pytest.mark.parametrize("profile", ["wasm-simd128", "wasm-simd128-int8"])
 def test_a_variant_of_a_bundle(skerry: Skerry, wasm_bundle: Path, tmp_path: Path, profile: str) -> None:
     out = tmp_path / "v.wasm"
