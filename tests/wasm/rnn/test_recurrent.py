@@ -171,6 +171,12 @@ def test_is_refused_by_name(name: str) -> None:
     assert caught.value.node == "layer"
 
 
+def test_cells_that_differ_in_the_last_digits_are_two_functions() -> None:
+    alphas = [0.1234561, 0.1234564]
+    case = Case("RNN", direction="bidirectional", activations=["LeakyRelu"] * 2, activation_alpha=alphas)
+    assert compile_module(case.proto.SerializeToString()).wat.count("(func $rnn_") == len(alphas)
+
+
 def test_rows_of_a_batch_are_bit_equal_to_single_ones() -> None:
     """Tiles of four rows sum in the same order as one row."""
     many, one = Case("LSTM", batch=6, hidden=10), Case("LSTM", batch=1, hidden=10)

@@ -176,9 +176,9 @@ def _shared(out: StepEmitter, prefix: str, cell: Cell, build: Callable[[Module, 
 
 
 def _name(prefix: str, cell: Cell) -> str:
-    """A function's name: equal for equal cells."""
-    acts = "_".join(f"{one.kind.value}_{one.a:g}_{one.b:g}" for one in cell.activations)
-    return f"{prefix}_{cell.padded}_{acts}_{cell.clip:g}".replace("-", "m").replace("+", "p")
+    """A function's name: equal for equal cells, to the last bit of their numbers."""
+    words = [part for one in cell.activations for part in (one.kind.value, one.a.hex(), one.b.hex())]
+    return "_".join((prefix, str(cell.padded), *words, cell.clip.hex()))
 
 
 def _load_state(out: StepEmitter, layer: Layer, area: str, initial: int, direction: int) -> None:
