@@ -14,8 +14,8 @@ from compiler.wasm.ops.refused import REASONS
 from compiler.wasm.ops.rule import refuse
 from compiler.wasm.ops.table import TABLE
 from compiler.wasm.options import WasmOptions
+from compiler.wasm.output_views import settle_views
 from compiler.wasm.step import Step
-from compiler.wasm.views import settle_views
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.ir.graph import ValueType
+from compiler.wasm.output_views import output_places
 from compiler.wasm.step import ALIGNMENT, SLACK, Step
-from compiler.wasm.views import output_places
 from edge_bundle.errors import LimitExceededError
 from edge_runtime.wasm.abi import MAX_PAGES, PAGE_BYTES, Region
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compiler.ir.graph import ValueType
+from compiler.wasm.output_views import settle_views
 from compiler.wasm.plan import BASE, Plan, make_plan, padded
 from compiler.wasm.step import ALIGNMENT, Step, StepEmitter
-from compiler.wasm.views import settle_views
 from edge_bundle.errors import LimitExceededError
 from edge_bundle.tensor import DType
 

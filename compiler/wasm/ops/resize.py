@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from compiler.ir.graph import Node
 from compiler.wasm.kernels.resample import ITEM, Resample, pick, resample
-from compiler.wasm.ops import resampling
+from compiler.wasm.ops import resize_taps
 from compiler.wasm.ops.arguments import known, normal_axes
 from compiler.wasm.ops.copies import EVERY_DTYPE, layout, view
-from compiler.wasm.ops.resampling import Axis, Taps
+from compiler.wasm.ops.resize_taps import Axis, Taps
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.step import Step, StepEmitter
 from edge_bundle.tensor import DType
@@ -26,7 +26,7 @@ MAX_TAPS = 128
 def _resize(node: Node, scope: Scope) -> Step:
     mode = str(node.attrs.get("mode", "nearest"))
     coordinates = str(node.attrs.get("coordinate_transformation_mode", "half_pixel"))
-    if coordinates not in resampling.COORDINATES:
+    if coordinates not in resize_taps.COORDINATES:
         raise refuse(node, f"unknown coordinate_transformation_mode {coordinates!r}")
     axes = {number: _taps(node, axis, mode, coordinates) for number, axis in _axes(node, scope).items()}
     return _step(node, scope, axes, plain=mode == "nearest")
@@ -45,9 +45,9 @@ def _upsample(node: Node, scope: Scope) -> Step:
         axis = Axis(size=size, output=output, scale=float(scale))
         if size != output:
             axes[number] = (
-                resampling.nearest(axis, "asymmetric", "floor")
+                resize_taps.nearest(axis, "asymmetric", "floor")
                 if mode == "nearest"
-                else resampling.linear(axis, "asymmetric", exclude=False, antialias=False)
+                else resize_taps.linear(axis, "asymmetric", exclude=False, antialias=False)
             )
     return _step(node, scope, axes, plain=mode == "nearest")
 
@@ -81,14 +81,14 @@ def _taps(node: Node, axis: Axis, mode: str, coordinates: str) -> Taps:
     exclude, antialias = bool(node.attrs.get("exclude_outside", 0)), bool(node.attrs.get("antialias", 0))
     if mode == "nearest":
         rounding = str(node.attrs.get("nearest_mode", "round_prefer_floor"))
-        if rounding not in resampling.NEAREST:
+        if rounding not in resize_taps.NEAREST:
             raise refuse(node, f"unknown nearest_mode {rounding!r}")
-        return resampling.nearest(axis, coordinates, rounding)
+        return resize_taps.nearest(axis, coordinates, rounding)
     if mode == "linear":
-        return resampling.linear(axis, coordinates, exclude=exclude, antialias=antialias)
+        return resize_taps.linear(axis, coordinates, exclude=exclude, antialias=antialias)
     if mode == "cubic":
         a = float(node.attrs.get("cubic_coeff_a", -0.75))
-        return resampling.cubic(axis, coordinates, a, exclude=exclude, antialias=antialias)
+        return resize_taps.cubic(axis, coordinates, a, exclude=exclude, antialias=antialias)
     raise refuse(node, f"expected mode nearest, linear or cubic, got {mode!r}")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from compiler.ir.graph import Node
-from compiler.wasm.kernels.argument import place_of_extreme
+from compiler.wasm.kernels.extreme import place_of_extreme
 from compiler.wasm.kernels.loops import loops
 from compiler.wasm.kernels.rows import LANES
 from compiler.wasm.kernels.softmax import softmax_columns, softmax_rows

@@ -17,7 +17,7 @@ from compiler.ir.graph import IrGraph, Node
 from compiler.wasm.options import WasmOptions
 from compiler.wasm.passes.draft import IMAGE, MATRIX, Draft
 from compiler.wasm.passes.relayout import to_first
-from compiler.wasm.passes.weight import is_weight, rearranged
+from compiler.wasm.passes.weight_tensor import is_weight, rearranged
 
 NAME = "flat_rows"
 

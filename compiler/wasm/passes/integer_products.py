@@ -9,7 +9,7 @@ from compiler.ir.graph import Node, ValueType
 from compiler.wasm.kernels.int8.packing import fold
 from compiler.wasm.passes.draft import Draft, float_type
 from compiler.wasm.passes.quantization import StoredValue, Wanted, limits, stored
-from compiler.wasm.passes.weight import Stored, stored_constant
+from compiler.wasm.passes.weight_tensor import Stored, stored_constant
 from compiler.wasm.specs import ActivationKind, QConv2d, QGemm, Quant
 
 SCALE_TOLERANCE = 1e-4

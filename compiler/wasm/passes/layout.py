@@ -19,7 +19,7 @@ from compiler.wasm.options import WasmOptions
 from compiler.wasm.passes.carried import ELEMENTWISE, RULES, Carried
 from compiler.wasm.passes.draft import IMAGE, LINE, Draft, captured
 from compiler.wasm.passes.relayout import Layouts
-from compiler.wasm.passes.weight import is_weight, rearranged
+from compiler.wasm.passes.weight_tensor import is_weight, rearranged
 from compiler.wasm.passes.windows import Windows, windows_of
 from compiler.wasm.specs import Conv2d, GlobalPool, Pool2d, PoolKind
 from edge_bundle.tensor import DType

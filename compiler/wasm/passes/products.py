@@ -15,7 +15,7 @@ import numpy as np
 from compiler.ir.graph import IrGraph, Node
 from compiler.wasm.options import WasmOptions
 from compiler.wasm.passes.draft import MATRIX, Draft, float_type
-from compiler.wasm.passes.weight import is_weight, rearranged
+from compiler.wasm.passes.weight_tensor import is_weight, rearranged
 from compiler.wasm.specs import Gemm
 from edge_bundle.tensor import DType
 

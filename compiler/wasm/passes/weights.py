@@ -12,7 +12,7 @@ import numpy as np
 from compiler.ir.graph import IrGraph
 from compiler.wasm.options import WasmOptions
 from compiler.wasm.passes.draft import Draft
-from compiler.wasm.passes.weight import stored_constant
+from compiler.wasm.passes.weight_tensor import stored_constant
 
 NAME = "weights"
 
