@@ -25,6 +25,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from compiler.wasm.sizes import VECTOR_BYTES
 from edge_bundle.tensor import DType
 from wasm_emit.function import Local
 from wasm_emit.instructions import (
@@ -52,9 +53,6 @@ _FAMILIES: dict[tuple[str, int], Family] = {
 }  # fmt: skip
 _KIND = {DType.FP32: "f32", DType.FP64: "f64", DType.INT64: "i64", DType.UINT64: "i64"}
 _UNSIGNED = frozenset({DType.UINT8, DType.UINT16, DType.UINT32, DType.UINT64, DType.BOOL})
-VECTOR_BYTES = 16
-"""Bytes of a v128."""
-
 _SHIFT_BITS = {"i32": 31, "i64": 63}
 
 

@@ -7,14 +7,12 @@ from collections.abc import Callable, Sequence
 from compiler.wasm.kernels.layout import Layout, merge
 from compiler.wasm.kernels.loops import loops
 from compiler.wasm.kernels.transposed_tiles import TILES
+from compiler.wasm.sizes import VECTOR_BYTES
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import i8x16, i16x8, i32, i32x4, i64, i64x2, memory, v128
 from wasm_emit.types import Expr, Operand, as_i32
 
-VECTOR = 16
-"""Bytes of a v128."""
-
-STRAIGHT_BYTES = 8 * VECTOR
+STRAIGHT_BYTES = 8 * VECTOR_BYTES
 """A run up to this length is copied without a loop."""
 
 LOOP_BYTES = 1024
@@ -56,12 +54,12 @@ def copy_run(fn: Function, target: Expr, source: Expr, nbytes: int) -> None:
         return
     if nbytes > STRAIGHT_BYTES:
         dst, src = fn.new(target, "to"), fn.new(source, "from")
-        turns = nbytes // (2 * VECTOR)
-        with fn.pointer_loop(src, turns, 2 * VECTOR):
-            for offset in (0, VECTOR):
+        turns = nbytes // (2 * VECTOR_BYTES)
+        with fn.pointer_loop(src, turns, 2 * VECTOR_BYTES):
+            for offset in (0, VECTOR_BYTES):
                 fn.do(v128.store(dst, v128.load(src, offset=offset), offset=offset))
-            fn.advance(dst, 2 * VECTOR)
-        if rest := nbytes % (2 * VECTOR):
+            fn.advance(dst, 2 * VECTOR_BYTES)
+        if rest := nbytes % (2 * VECTOR_BYTES):
             copy_run(fn, dst, src, rest)
         return
     for offset, load, store in _pieces(nbytes):
@@ -72,12 +70,12 @@ def fill_run(fn: Function, target: Expr, bits: Expr, itemsize: int, count: int) 
     """``count`` elements (at least 1) with the same bits; ``bits`` is an i32, for elements of 8 bytes an i64."""
     _, store = element_access(itemsize)
     splat = {1: i8x16.splat, 2: i16x8.splat, 4: i32x4.splat, 8: i64x2.splat}[itemsize]
-    lanes = VECTOR // itemsize
+    lanes = VECTOR_BYTES // itemsize
     dst = fn.new(target, "to")
     value = fn.new(bits, "bits")
     if count >= lanes:
         wide = fn.new(splat(value), "wide")
-        with fn.pointer_loop(dst, count // lanes, VECTOR):
+        with fn.pointer_loop(dst, count // lanes, VECTOR_BYTES):
             fn.do(v128.store(dst, wide))
     for index in range(count % lanes):
         fn.do(store(dst, value, offset=index * itemsize))
@@ -91,8 +89,8 @@ def _pieces(nbytes: int) -> list[tuple[int, Callable[..., Expr], Callable[..., E
         while nbytes - offset >= width:
             found.append((offset, load, store))
             offset += width
-        if width == VECTOR and found and offset < nbytes:
-            return [*found, (nbytes - VECTOR, load, store)]
+        if width == VECTOR_BYTES and found and offset < nbytes:
+            return [*found, (nbytes - VECTOR_BYTES, load, store)]
     return found
 
 

@@ -6,17 +6,14 @@ A. Krizhevsky et al., "ImageNet Classification with Deep Convolutional Neural Ne
 from __future__ import annotations
 
 from compiler.wasm.kernels.loops import loops
-from compiler.wasm.lanes import F32X4, Lanes
+from compiler.wasm.lanes import F32, F32X4, Lanes
 from compiler.wasm.math.exponential import exp
 from compiler.wasm.math.logarithm import log
+from compiler.wasm.sizes import FLOAT_BYTES
 from compiler.wasm.storage import load, store
-from edge_bundle.tensor import DType
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import i32, select
 from wasm_emit.types import Expr, as_i32
-
-_ITEM = 4
-"""Bytes of a float32."""
 
 _THREE_QUARTERS = 0.75
 
@@ -31,18 +28,20 @@ def local_response(
     images, channels, plane = shape
     before, behind = (size - 1) // 2, size - 1 - (size - 1) // 2
     whole, rest = divmod(plane, F32X4.width)
-    for lanes, turns, first in ((F32X4, whole, 0), (Lanes(DType.FP32, 1), rest, whole * F32X4.width)):
+    for lanes, turns, first in ((F32X4, whole, 0), (F32, rest, whole * F32X4.width)):
         if not turns:
             continue
-        steps = [channels * plane * _ITEM, lanes.width * _ITEM]
-        bases = [(fn.new(base + first * _ITEM, "base"), steps) for base in (source, target)]
+        steps = [channels * plane * FLOAT_BYTES, lanes.width * FLOAT_BYTES]
+        bases = [(fn.new(base + first * FLOAT_BYTES, "base"), steps) for base in (source, target)]
         with loops(fn, [images, turns], bases) as (columns, _):
-            along = [(column, [plane * _ITEM]) for column in columns]
+            along = [(column, [plane * FLOAT_BYTES]) for column in columns]
             with loops(fn, [channels], along, indexed=frozenset({0})) as ((at, out), (channel,)):
                 low = fn.new(select(channel - before, as_i32(0), i32.ge_s(channel, before)), "low")
                 last = select(channel + behind, as_i32(channels - 1), i32.lt_s(channel + behind, channels))
-                end = fn.new(columns[0] + (last + 1) * (plane * _ITEM), "end")
-                total = _squares(fn, lanes, fn.new(columns[0] + low * (plane * _ITEM), "around"), end, plane * _ITEM)
+                end = fn.new(columns[0] + (last + 1) * (plane * FLOAT_BYTES), "end")
+                total = _squares(
+                    fn, lanes, fn.new(columns[0] + low * (plane * FLOAT_BYTES), "around"), end, plane * FLOAT_BYTES
+                )
                 fn.do(store(lanes, out, _result(fn, lanes, fn.new(load(lanes, at), "x"), total, factors)))
 
 

@@ -15,11 +15,9 @@ from compiler.wasm.kernels.rows import (
     store_first,
 )
 from compiler.wasm.lanes import F32X4
+from compiler.wasm.sizes import FLOAT_BYTES
 from wasm_emit.function import Function, Local
 from wasm_emit.types import Expr
-
-_ITEM = 4
-"""Bytes of a float32."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +43,8 @@ class Moments:
 def normalise_elements(fn: Function, rows: Rows, moments: Moments, scale: int, bias: int | None) -> None:
     """``scale`` and ``bias`` are rows themselves: layer and RMS normalisation."""
     keep = [address for address in (moments.mean_to, moments.inverse_to) if address is not None]
-    bases = [(fn.new(base, "base"), [rows.size * _ITEM]) for base in (rows.source, rows.target)]
-    bases += [(fn.new(address, "moments"), [_ITEM]) for address in keep]
+    bases = [(fn.new(base, "base"), [rows.size * FLOAT_BYTES]) for base in (rows.source, rows.target)]
+    bases += [(fn.new(address, "moments"), [FLOAT_BYTES]) for address in keep]
     factors = [fn.new(address, "factors") for address in (scale, bias) if address is not None]
     with loops(fn, [rows.count], bases) as ((come, to, *results), _):
         row, out = fn.new(come, "row"), fn.new(to, "out")
@@ -76,12 +74,17 @@ def normalise_groups(
     images = rows.count // groups
     source, target = fn.new(rows.source, "base"), fn.new(rows.target, "base")
     factors = [fn.new(scale, "factors"), fn.new(bias, "factors")]
-    group = [rows.size * groups * _ITEM, rows.size * _ITEM]
-    beside = [0, channels * _ITEM]
+    group = [rows.size * groups * FLOAT_BYTES, rows.size * FLOAT_BYTES]
+    beside = [0, channels * FLOAT_BYTES]
     pointers = [(source, group), (target, group), *((factor, beside) for factor in factors)]
     with loops(fn, [images, groups], pointers) as ((come, to, scale_at, bias_at), _):
         mean, inverse = _moments(fn, fn.new(come, "row"), rows.size, moments)
-        inner = [(come, [plane * _ITEM]), (to, [plane * _ITEM]), (scale_at, [_ITEM]), (bias_at, [_ITEM])]
+        inner = [
+            (come, [plane * FLOAT_BYTES]),
+            (to, [plane * FLOAT_BYTES]),
+            (scale_at, [FLOAT_BYTES]),
+            (bias_at, [FLOAT_BYTES]),
+        ]
         with loops(fn, [channels], inner) as ((x_at, y_at, factor_at, term_at), _):
             factor = fn.new(F32X4.mul(inverse, splat_load(fn, factor_at)), "factor")
             term = splat_load(fn, term_at)

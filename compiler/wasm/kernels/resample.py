@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from compiler.wasm.kernels.copy import copy_run, element_access
 from compiler.wasm.kernels.layout import Layout
 from compiler.wasm.kernels.loops import loops
-from compiler.wasm.lanes import Lanes
+from compiler.wasm.lanes import F32, Lanes
+from compiler.wasm.sizes import FLOAT_BYTES, FLOAT_LANES, VECTOR_BYTES
 from compiler.wasm.storage import load, store
 from edge_bundle.tensor import DType
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import i32
 from wasm_emit.types import Expr
 
-ITEM = 4
-"""Bytes of a float32, and of an entry of the tables (int32 byte offsets, float32 weights)."""
-
-_WIDTH = 4
+ENTRY_BYTES = 4
+"""An entry of the tables: an int32 byte offset or a float32 weight."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,21 +40,20 @@ class Resample:
 
 def resample(fn: Function, source: int, target: int, work: Resample) -> None:
     """Write the loops."""
-    row = work.inner * ITEM
+    row = work.inner * FLOAT_BYTES
     pointers = [
         (fn.new(source, "source"), [work.size * row, 0]),
         (fn.new(target, "target"), [work.output * row, row]),
-        (fn.new(work.offsets, "offsets"), [0, work.taps * ITEM]),
-        (fn.new(work.weights, "weights"), [0, work.taps * ITEM]),
-        (fn.new(work.bias, "bias"), [0, ITEM]),
+        (fn.new(work.offsets, "offsets"), [0, work.taps * ENTRY_BYTES]),
+        (fn.new(work.weights, "weights"), [0, work.taps * ENTRY_BYTES]),
+        (fn.new(work.bias, "bias"), [0, ENTRY_BYTES]),
     ]
-    one = Lanes(DType.FP32, 1)
     with loops(fn, [work.outer, work.output], pointers) as ((block, to, offset, weight, bias), _):
-        rows = [fn.new(block + i32.load(offset, offset=ITEM * tap), "row") for tap in range(work.taps)]
-        scales = [fn.new(load(one, weight, ITEM * tap), "weight") for tap in range(work.taps)]
-        start = fn.new(load(one, bias), "start")
-        many = work.inner // _WIDTH
-        for turns, width, at in ((many, _WIDTH, 0), (work.inner - many * _WIDTH, 1, many * _WIDTH * ITEM)):
+        rows = [fn.new(block + i32.load(offset, offset=ENTRY_BYTES * tap), "row") for tap in range(work.taps)]
+        scales = [fn.new(load(F32, weight, ENTRY_BYTES * tap), "weight") for tap in range(work.taps)]
+        start = fn.new(load(F32, bias), "start")
+        many = work.inner // FLOAT_LANES
+        for turns, width, at in ((many, FLOAT_LANES, 0), (work.inner - many * FLOAT_LANES, 1, many * VECTOR_BYTES)):
             if turns:
                 _along(fn, turns, width, [pointer + at for pointer in (to, *rows)], scales, start)
 
@@ -67,7 +65,7 @@ def _along(
     lanes = Lanes(DType.FP32, width)
     wide = [fn.new(lanes.splat(scale), "scale") for scale in scales]
     begin = fn.new(lanes.splat(start), "begin")
-    moving = [(fn.new(pointer, "at"), [width * ITEM]) for pointer in pointers]
+    moving = [(fn.new(pointer, "at"), [width * FLOAT_BYTES]) for pointer in pointers]
     with loops(fn, [turns], moving) as ((to, *rows), _):
         total: Expr = begin
         for row, scale in zip(rows, wide, strict=True):
@@ -80,7 +78,7 @@ def pick(fn: Function, source: int, target: int, come: Layout, to: Layout, table
 
     ``tables`` holds addresses of int32 byte offsets, one per index of the target's axis.
     """
-    item = to.strides[-1] if to.strides else ITEM
+    item = to.strides[-1] if to.strides else FLOAT_BYTES
     tail = max(tables, default=-1) + 1
     inner = Layout(to.shape[tail:], to.strides[tail:]).size * item
     at: Expr = fn.new(source, "source")
@@ -89,7 +87,7 @@ def pick(fn: Function, source: int, target: int, come: Layout, to: Layout, table
         for axis in range(tail):
             size = to.shape[axis]
             if axis in tables:
-                moving = [(write, [to.strides[axis]]), (fn.new(tables[axis], "table"), [ITEM])]
+                moving = [(write, [to.strides[axis]]), (fn.new(tables[axis], "table"), [ENTRY_BYTES])]
                 (write, entry), _ = stack.enter_context(loops(fn, [size], moving))
                 at = fn.new(at + i32.load(entry), "at")
             else:

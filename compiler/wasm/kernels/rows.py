@@ -9,15 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from compiler.wasm.lanes import F32X4, Lanes
+from compiler.wasm.sizes import FLOAT_LANES, VECTOR_BYTES
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import f32x4, v128, v128_const
 from wasm_emit.types import Expr
-
-VECTOR = 16
-"""Bytes of a v128."""
-
-LANES = 4
-"""float32 in it."""
 
 _SIDE = 4
 """Accumulators side by side, so that their latencies overlap."""
@@ -25,15 +20,15 @@ _SIDE = 4
 
 def vectors(size: int) -> int:
     """Vectors that hold a row of ``size`` float32."""
-    return -(-size // LANES)
+    return -(-size // FLOAT_LANES)
 
 
 def held(fn: Function, value: Expr, beyond: float, size: int) -> Local:
     """The last vector of a row: lanes behind ``size`` replaced."""
-    rest = size % LANES
+    rest = size % FLOAT_LANES
     if not rest:
         return fn.new(value, "x")
-    mask = v128_const("i32x4", *(-1 if lane < rest else 0 for lane in range(LANES)))
+    mask = v128_const("i32x4", *(-1 if lane < rest else 0 for lane in range(FLOAT_LANES)))
     return fn.new(v128.bitselect(value, F32X4.const(beyond), mask), "x")
 
 
@@ -42,7 +37,7 @@ def fold_row(
     prepare: Callable[[Local], Expr] | None = None,
 ) -> Local:  # fmt: skip
     """Combine a row (after ``prepare``) to one number, in every lane. ``start`` changes nothing in ``combine``."""
-    whole = size // LANES
+    whole = size // FLOAT_LANES
     side = _SIDE if whole >= 2 * _SIDE else 1
     totals = [fn.new(F32X4.const(start), "total") for _ in range(side)]
     at = fn.new(row, "at")
@@ -53,10 +48,10 @@ def fold_row(
 
     for turns, into in ((whole // side, totals), (whole % side, totals[:1])):
         if turns:
-            with fn.pointer_loop(at, turns, VECTOR * len(into)):
+            with fn.pointer_loop(at, turns, VECTOR_BYTES * len(into)):
                 for part, total in enumerate(into):
-                    take(total, fn.new(v128.load(at, offset=part * VECTOR), "x"))
-    if size % LANES:
+                    take(total, fn.new(v128.load(at, offset=part * VECTOR_BYTES), "x"))
+    if size % FLOAT_LANES:
         value = fn.new(v128.load(at), "x")
         ready = value if prepare is None else fn.new(prepare(value), "x")
         fn.set(totals[0], combine(F32X4, totals[0], held(fn, ready, start, size)))
@@ -78,11 +73,11 @@ def map_row(fn: Function, pointers: Sequence[Local], size: int, body: Callable[[
     """Write a row: ``body`` of the vectors at ``pointers[1:]`` goes to ``pointers[0]``. The pointers are not moved."""
     moving = [fn.new(pointer, "at") for pointer in pointers]
     target, *sources = moving
-    with fn.pointer_loop(target, vectors(size), VECTOR):
+    with fn.pointer_loop(target, vectors(size), VECTOR_BYTES):
         values = [fn.new(v128.load(source), "x") for source in sources]
         fn.do(v128.store(target, body(values)))
         for source in sources:
-            fn.advance(source, VECTOR)
+            fn.advance(source, VECTOR_BYTES)
 
 
 def add(lanes: Lanes, a: Local, b: Local) -> Expr:

@@ -10,13 +10,10 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from compiler.wasm.lanes import Lanes
-from edge_bundle.tensor import DType
+from compiler.wasm.lanes import F32
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import f32, f32_const, i32, select
 from wasm_emit.types import Expr
-
-F32 = Lanes(DType.FP32, 1)
 
 
 class Padding(enum.StrEnum):

@@ -10,23 +10,20 @@ from __future__ import annotations
 import math
 
 from compiler.wasm.kernels.loops import loops
-from compiler.wasm.kernels.rows import LANES, VECTOR, add, fold_lanes, fold_row, held, map_row
-from compiler.wasm.lanes import F32X4, Lanes
+from compiler.wasm.kernels.rows import add, fold_lanes, fold_row, held, map_row
+from compiler.wasm.lanes import F32, F32X4, Lanes
 from compiler.wasm.math.exponential import exp_flushed
 from compiler.wasm.math.logarithm import log
+from compiler.wasm.sizes import FLOAT_BYTES, FLOAT_LANES, VECTOR_BYTES
 from compiler.wasm.storage import load, store
-from edge_bundle.tensor import DType
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import v128
 from wasm_emit.types import Expr
 
-_ITEM = 4
-"""Bytes of a float32."""
-
 
 def softmax_rows(fn: Function, rows: int, size: int, source: int, target: int, *, logarithm: bool) -> None:
     """Along the innermost axis: ``rows`` rows of ``size``."""
-    bases = [(fn.new(base, "base"), [size * _ITEM]) for base in (source, target)]
+    bases = [(fn.new(base, "base"), [size * FLOAT_BYTES]) for base in (source, target)]
     with loops(fn, [rows], bases) as ((come, to), _):
         row, out = fn.new(come, "row"), fn.new(to, "out")
         most = fold_row(fn, row, size, -math.inf, lambda lanes, a, b: lanes.pmax(a, b))
@@ -44,13 +41,13 @@ def _exponentials(fn: Function, row: Local, out: Local, size: int, most: Local) 
     """Write e^(x - most), and give the sum in every lane."""
     total = fn.new(F32X4.const(0.0), "total")
     come, to = fn.new(row, "at"), fn.new(out, "at")
-    if size // LANES:
-        with fn.pointer_loop(to, size // LANES, VECTOR):
+    if size // FLOAT_LANES:
+        with fn.pointer_loop(to, size // FLOAT_LANES, VECTOR_BYTES):
             power = _power(fn, F32X4, v128.load(come), most)
             fn.do(v128.store(to, power))
             fn.set(total, F32X4.add(total, power))
-            fn.advance(come, VECTOR)
-    if size % LANES:
+            fn.advance(come, VECTOR_BYTES)
+    if size % FLOAT_LANES:
         power = _power(fn, F32X4, v128.load(come), most)
         fn.do(v128.store(to, power))
         fn.set(total, F32X4.add(total, held(fn, power, 0.0, size)))
@@ -61,14 +58,14 @@ def softmax_columns(
     fn: Function, outer: int, size: int, inner: int, source: int, target: int, *, logarithm: bool
 ) -> None:
     """Along an axis of ``size`` with ``inner`` elements behind each of its steps: vectors across those."""
-    whole, rest = divmod(inner, LANES)
-    for lanes, turns, first in ((F32X4, whole, 0), (Lanes(DType.FP32, 1), rest, whole * VECTOR)):
+    whole, rest = divmod(inner, FLOAT_LANES)
+    for lanes, turns, first in ((F32X4, whole, 0), (F32, rest, whole * VECTOR_BYTES)):
         if not turns:
             continue
-        steps = [size * inner * _ITEM, lanes.width * _ITEM]
+        steps = [size * inner * FLOAT_BYTES, lanes.width * FLOAT_BYTES]
         bases = [(fn.new(base + first, "base"), steps) for base in (source, target)]
         with loops(fn, [outer, turns], bases) as ((come, to), _):
-            _column(fn, lanes, size, inner * _ITEM, come, to, logarithm=logarithm)
+            _column(fn, lanes, size, inner * FLOAT_BYTES, come, to, logarithm=logarithm)
 
 
 def _column(fn: Function, lanes: Lanes, size: int, step: int, come: Expr, to: Expr, *, logarithm: bool) -> None:

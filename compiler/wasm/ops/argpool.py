@@ -17,14 +17,12 @@ from compiler.wasm.lanes import Lanes
 from compiler.wasm.ops.copies import EVERY_DTYPE
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.ops.spatial import Window, ints
+from compiler.wasm.sizes import INDEX_BYTES
 from compiler.wasm.step import Step, StepEmitter
 from compiler.wasm.storage import load, store
 from edge_bundle.tensor import DType
 from wasm_emit.instructions import i32, i64, memory
 from wasm_emit.types import I32
-
-INDEX_BYTES = 8
-"""Indices are int64."""
 
 
 def lowest(dtype: DType) -> float:

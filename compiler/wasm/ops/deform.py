@@ -13,13 +13,11 @@ from compiler.wasm.ops.convolve import add_bias, conv_window, per_channel
 from compiler.wasm.ops.copies import layout
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.ops.spatial import Window
+from compiler.wasm.sizes import FLOAT_BYTES
 from compiler.wasm.step import Step, StepEmitter
 from edge_bundle.tensor import DType
 from wasm_emit.instructions import f32, f32_const
 from wasm_emit.types import Expr
-
-ITEM = 4
-"""Bytes of a float32."""
 
 _PLANE = 2
 
@@ -36,7 +34,7 @@ def _deform_conv(node: Node, scope: Scope) -> Step:
 
     def emit(out: StepEmitter) -> None:
         _sample(out, node, scope, window, shifts)
-        _product(out, node, scope, Layout.of(columns, ITEM))
+        _product(out, node, scope, Layout.of(columns, FLOAT_BYTES))
 
     return Step(
         name=node.name,
@@ -44,7 +42,7 @@ def _deform_conv(node: Node, scope: Scope) -> Step:
         reads=tuple(dict.fromkeys(filter(None, node.inputs))),
         writes=(node.output,),
         emit=emit,
-        scratch={"columns": math.prod(columns) * ITEM},
+        scratch={"columns": math.prod(columns) * FLOAT_BYTES},
         flops=2 * math.prod(y) * math.prod(scope.type_of(w).shape[1:]),
     )
 
@@ -55,9 +53,9 @@ def _sample(out: StepEmitter, node: Node, scope: Scope, window: Window, shifts: 
     x = layout(scope, node.input(0))
     batch, channels = x.shape[:2]
     sizes = (batch, shifts, *window.kernel, *window.outputs)
-    offset = Layout.of((batch, shifts, *window.kernel, _PLANE, *window.outputs), ITEM)
-    mask = Layout.of(sizes, ITEM)
-    columns = Layout.of((batch, shifts, channels // shifts, *window.kernel, *window.outputs), ITEM)
+    offset = Layout.of((batch, shifts, *window.kernel, _PLANE, *window.outputs), FLOAT_BYTES)
+    mask = Layout.of(sizes, FLOAT_BYTES)
+    columns = Layout.of((batch, shifts, channels // shifts, *window.kernel, *window.outputs), FLOAT_BYTES)
     axes = [
         SampledAxis(size=size, stride=stride, padding=Padding.ZEROS)
         for size, stride in zip(window.sizes, x.strides[2:], strict=True)

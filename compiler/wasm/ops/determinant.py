@@ -9,14 +9,12 @@ from compiler.ir.graph import Node
 from compiler.wasm.kernels.copy import copy_run
 from compiler.wasm.kernels.loops import loops
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
+from compiler.wasm.sizes import FLOAT_BYTES
 from compiler.wasm.step import Step, StepEmitter
 from edge_bundle.tensor import DType
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import f32, f32_const, i32, select
 from wasm_emit.types import Expr
-
-ITEM = 4
-"""Bytes of a float32."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +27,11 @@ class _Matrix:
 
     def row(self, index: Expr) -> Local:
         """Address of a row."""
-        return self.fn.new(self.base + index * (self.size * ITEM), "row")
+        return self.fn.new(self.base + index * (self.size * FLOAT_BYTES), "row")
 
     def at(self, row: Local, column: Expr) -> Local:
         """Address of an element."""
-        return self.fn.new(row + column * ITEM, "at")
+        return self.fn.new(row + column * FLOAT_BYTES, "at")
 
 
 def _det(node: Node, scope: Scope) -> Step:
@@ -41,13 +39,13 @@ def _det(node: Node, scope: Scope) -> Step:
     size, count = kind.shape[-1], math.prod(kind.shape[:-2])
     if kind.size == 0:
         raise refuse(node, "a dimension has no elements")
-    nbytes = size * size * ITEM
+    nbytes = size * size * FLOAT_BYTES
 
     def emit(out: StepEmitter) -> None:
         fn = out.fn
         matrix = _Matrix(fn, fn.new(out.scratch("matrix"), "matrix"), size)
         result = fn.new(f32_const(1.0), "det")
-        pointers = [(fn.new(out.at(node.input(0))), [nbytes]), (fn.new(out.at(node.output)), [ITEM])]
+        pointers = [(fn.new(out.at(node.input(0))), [nbytes]), (fn.new(out.at(node.output)), [FLOAT_BYTES])]
         with loops(fn, [count], pointers) as ((source, to), _):
             copy_run(fn, matrix.base, source, nbytes)
             fn.set(result, f32_const(1.0))
@@ -78,7 +76,7 @@ def _pivot(matrix: _Matrix, column: Local, top: Local, result: Local) -> None:
         fn.set(best, select(row, best, larger))
     with fn.if_(i32.ne(best, top)):
         fn.set(result, f32.neg(result))
-        with loops(fn, [matrix.size], [(best, [ITEM]), (top, [ITEM])]) as ((low, high), _):
+        with loops(fn, [matrix.size], [(best, [FLOAT_BYTES]), (top, [FLOAT_BYTES])]) as ((low, high), _):
             kept = fn.new(f32.load(low), "kept")
             fn.do(f32.store(low, f32.load(high)))
             fn.do(f32.store(high, kept))
@@ -93,7 +91,7 @@ def _eliminate(matrix: _Matrix, column: Local, top: Local) -> None:
         row = matrix.row(below)
         share = f32.div(f32.load(matrix.at(row, column)), pivot)
         factor = fn.new(select(f32_const(0.0), share, f32.eq(pivot, f32_const(0.0))), "factor")
-        with loops(fn, [matrix.size], [(row, [ITEM]), (top, [ITEM])]) as ((to, come), _):
+        with loops(fn, [matrix.size], [(row, [FLOAT_BYTES]), (top, [FLOAT_BYTES])]) as ((to, come), _):
             fn.do(f32.store(to, f32.sub(f32.load(to), f32.mul(factor, f32.load(come)))))
 
 

@@ -19,6 +19,7 @@ from compiler.wasm.ops.arguments import known_ints
 from compiler.wasm.ops.copies import layout
 from compiler.wasm.ops.products import Term, sum_of_products
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
+from compiler.wasm.sizes import FLOAT_BYTES
 from compiler.wasm.step import Step, StepEmitter
 from edge_bundle.tensor import DType
 
@@ -27,7 +28,6 @@ MAX_TABLE_BYTES = 64 << 20
 
 TABLE = "table"
 REAL, COMPLEX = 1, 2
-ITEM = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +97,7 @@ def _stft(node: Node, scope: Scope) -> Step:
 def _product(node: Node, output: Term, terms: list[Term], table: NDArray[Any], op: str) -> Step:
     if table.nbytes > MAX_TABLE_BYTES:
         raise refuse(node, f"expected a table of at most {MAX_TABLE_BYTES} bytes, got {table.nbytes}")
-    stored = _Stored(value=TABLE, letters="NCKR", layout=Layout.of(table.shape, ITEM))
+    stored = _Stored(value=TABLE, letters="NCKR", layout=Layout.of(table.shape, FLOAT_BYTES))
     step = sum_of_products(node, output, [*terms, stored], op, accumulate=DType.FP32)
     return replace(step, constants={TABLE: table})
 

@@ -9,14 +9,12 @@ from compiler.wasm.kernels.loops import loops
 from compiler.wasm.kernels.sampling import Interpolation, Padding, SampledAxis, blend, crossed
 from compiler.wasm.ops.copies import layout
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
+from compiler.wasm.sizes import FLOAT_BYTES
 from compiler.wasm.step import Step, StepEmitter
 from edge_bundle.tensor import DType
 from wasm_emit.function import Local
 from wasm_emit.instructions import f32, f32_const
 from wasm_emit.types import Expr
-
-ITEM = 4
-"""Bytes of a float32."""
 
 _MODES = {"bilinear": "linear", "bicubic": "cubic"}
 """Names of opset 16 for those of opset 20."""
@@ -41,22 +39,22 @@ def _grid_sample(node: Node, scope: Scope) -> Step:
         for size, stride in zip(x.shape[2:], strides[2:], strict=True)
     ]
     rank, places = len(axes), math.prod(grid.shape[1:-1])
-    plane = math.prod(x.shape[2:]) * ITEM
+    plane = math.prod(x.shape[2:]) * FLOAT_BYTES
 
     def emit(out: StepEmitter) -> None:
         fn = out.fn
         pointers = [
             (fn.new(out.at(node.input(0)), "x"), [x.shape[1] * plane, 0]),
-            (fn.new(out.at(node.input(1)), "grid"), [places * rank * ITEM, rank * ITEM]),
-            (fn.new(out.at(node.output), "target"), [x.shape[1] * places * ITEM, ITEM]),
+            (fn.new(out.at(node.input(1)), "grid"), [places * rank * FLOAT_BYTES, rank * FLOAT_BYTES]),
+            (fn.new(out.at(node.output), "target"), [x.shape[1] * places * FLOAT_BYTES, FLOAT_BYTES]),
         ]
         with loops(fn, [x.shape[0], places], pointers) as ((image, point, to), _):
             taps = []
             for number, axis in enumerate(axes):  # the grid holds x, y, ..: the last axis first
-                given = fn.new(f32.load(point, offset=(rank - 1 - number) * ITEM), "given")
+                given = fn.new(f32.load(point, offset=(rank - 1 - number) * FLOAT_BYTES), "given")
                 taps.append(axis.taps(fn, _unnormalised(given, axis.size, align=align), Interpolation(how)))
             every = crossed(fn, taps)
-            with loops(fn, [x.shape[1]], [(image, [plane]), (to, [places * ITEM])]) as ((channel, element), _):
+            with loops(fn, [x.shape[1]], [(image, [plane]), (to, [places * FLOAT_BYTES])]) as ((channel, element), _):
                 fn.do(f32.store(element, blend(channel, every)))
 
     return Step(

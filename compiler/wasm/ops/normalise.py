@@ -14,11 +14,11 @@ from compiler.wasm.kernels.loopnest import elementwise
 from compiler.wasm.kernels.normalise import Moments, Rows, normalise_elements, normalise_groups
 from compiler.wasm.kernels.operand import Operand, broadcast, contiguous
 from compiler.wasm.kernels.reduce import Reduced, Reduction, reduce_axes
-from compiler.wasm.kernels.rows import LANES
 from compiler.wasm.lanes import Lanes
 from compiler.wasm.ops.arguments import axis_of
 from compiler.wasm.ops.pointwise import FP32, spread
 from compiler.wasm.ops.rule import Lower, Rule, Rules, Scope, refuse
+from compiler.wasm.sizes import FLOAT_LANES
 from compiler.wasm.step import Emit, Step, StepEmitter
 from edge_bundle.tensor import DType
 from wasm_emit.function import Function, Local
@@ -60,7 +60,7 @@ def _by_elements(*, centred: bool) -> Lower:
             bias = e.at(node.input(2)) if node.input(2) else None
             normalise_elements(e.fn, rows, moments, e.at(node.input(1)), bias)
 
-        return _step(node, emit, reads, count * size, in_place=count == 1 or size % LANES == 0)
+        return _step(node, emit, reads, count * size, in_place=count == 1 or size % FLOAT_LANES == 0)
 
     return lower
 
@@ -82,7 +82,7 @@ def _by_channels(node: Node, scope: Scope) -> Step:
         scale, bias = e.at(node.input(1)), e.at(node.input(2))
         normalise_groups(e.fn, rows, moments, groups, channels // groups, scale, bias)
 
-    return _step(node, emit, node.inputs, count * size, in_place=size * groups // max(channels, 1) % LANES == 0)
+    return _step(node, emit, node.inputs, count * size, in_place=size * groups // max(channels, 1) % FLOAT_LANES == 0)
 
 
 def _batch(node: Node, scope: Scope) -> Step:

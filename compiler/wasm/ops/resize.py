@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.ir.graph import Node
-from compiler.wasm.kernels.resample import ITEM, Resample, pick, resample
+from compiler.wasm.kernels.resample import Resample, pick, resample
 from compiler.wasm.ops import resize_taps
 from compiler.wasm.ops.arguments import known, normal_axes
 from compiler.wasm.ops.copies import EVERY_DTYPE, layout, view
 from compiler.wasm.ops.resize_taps import Axis, Taps
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
+from compiler.wasm.sizes import FLOAT_BYTES
 from compiler.wasm.step import Step, StepEmitter
 from edge_bundle.tensor import DType
 
@@ -136,7 +137,7 @@ def _interpolated(node: Node, scope: Scope, axes: Mapping[int, Taps]) -> Step:
         constants |= _tables(axis, taps, inner, fill)
         shape[axis] = len(taps.indices)
         if target:
-            scratch[target] = math.prod(shape) * ITEM
+            scratch[target] = math.prod(shape) * FLOAT_BYTES
         flops += 2 * math.prod(shape) * taps.indices.shape[1]
         source = target
 
@@ -160,7 +161,7 @@ def _tables(axis: int, taps: Taps, inner: int, fill: float) -> dict[str, NDArray
     """Byte offsets, weights and bias: where the position lies outside the input, only ``fill``."""
     outside = taps.outside[:, None]
     return {
-        f"offsets {axis}": taps.indices * np.int32(inner * ITEM),
+        f"offsets {axis}": taps.indices * np.int32(inner * FLOAT_BYTES),
         f"weights {axis}": np.where(outside, np.float32(0), taps.weights),
         f"bias {axis}": np.where(taps.outside, np.float32(fill), np.float32(0)),
     }

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from compiler.ir.graph import Node
 from compiler.wasm.kernels.recurrent.cells import Cell
 from compiler.wasm.kernels.recurrent.layer import emit_direction
-from compiler.wasm.kernels.recurrent.product import FLOAT_BYTES
 from compiler.wasm.kernels.recurrent.shape import GATES, Kind, Layer, Places
 from compiler.wasm.kernels.recurrent.weights import emit_matrix, emit_rows, emit_sums, packed_matrix, padded_rows
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
+from compiler.wasm.sizes import FLOAT_BYTES
 from compiler.wasm.specs import Activation, ActivationKind
 from compiler.wasm.step import Step, StepEmitter
 from edge_bundle.tensor import DType

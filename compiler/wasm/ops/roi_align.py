@@ -13,14 +13,12 @@ from compiler.wasm.kernels.loops import loops
 from compiler.wasm.kernels.sampling import Interpolation, Padding, SampledAxis, Tap, crossed, read_tap
 from compiler.wasm.ops.copies import layout
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
+from compiler.wasm.sizes import FLOAT_BYTES
 from compiler.wasm.step import Step, StepEmitter
 from edge_bundle.tensor import DType
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import f32, f32_const, i32, select
 from wasm_emit.types import Expr
-
-ITEM = 4
-"""Bytes of a float32."""
 
 MAX_SAMPLES = 4096
 """Samples per axis of one bin. Data that asks for more traps, so that the time of a run stays bounded."""
@@ -43,15 +41,15 @@ def _roi_align(node: Node, scope: Scope) -> Step:
         raise refuse(node, f"mode {mode!r} over {list(x.shape)}")
     strides = layout(scope, node.input(0)).strides
     rois, channels, height, width = kind.shape
-    window = height * width * ITEM
+    window = height * width * FLOAT_BYTES
     axes = [SampledAxis(size=x.shape[axis], stride=strides[axis], padding=Padding.BORDER) for axis in (2, 3)]
 
     def emit(out: StepEmitter) -> None:
         fn = out.fn
         pointers = [
-            (fn.new(out.at(node.input(1)), "rois"), [4 * ITEM, 0, 0]),
+            (fn.new(out.at(node.input(1)), "rois"), [4 * FLOAT_BYTES, 0, 0]),
             (fn.new(out.at(node.input(2)), "images"), [picks.itemsize, 0, 0]),
-            (fn.new(out.at(node.output), "target"), [channels * window, width * ITEM, ITEM]),
+            (fn.new(out.at(node.output), "target"), [channels * window, width * FLOAT_BYTES, FLOAT_BYTES]),
         ]
         data = fn.new(out.at(node.input(0)), "x")
         sizes = [rois, height, width]
@@ -80,7 +78,9 @@ def _bin(fn: Function, node: Node, roi: Expr, part: int, cell: Expr, count: int)
     scale, ratio = float(node.attrs.get("spatial_scale", 1.0)), int(node.attrs.get("sampling_ratio", 0))
     half = str(node.attrs.get("coordinate_transformation_mode", "half_pixel")) == "half_pixel"
     low, high = (
-        fn.new(f32.sub(f32.mul(f32.load(roi, offset=at * ITEM), f32_const(scale)), f32_const(0.5 if half else 0.0)))
+        fn.new(
+            f32.sub(f32.mul(f32.load(roi, offset=at * FLOAT_BYTES), f32_const(scale)), f32_const(0.5 if half else 0.0))
+        )
         for at in (part, part + 2)
     )
     size = fn.new(f32.sub(high, low), "size")

@@ -7,12 +7,12 @@ import math
 from compiler.ir.graph import Node
 from compiler.wasm.kernels.extreme import place_of_extreme
 from compiler.wasm.kernels.loops import loops
-from compiler.wasm.kernels.rows import LANES
 from compiler.wasm.kernels.softmax import softmax_columns, softmax_rows
 from compiler.wasm.lanes import Lanes
 from compiler.wasm.ops.arguments import axis_of
 from compiler.wasm.ops.pointwise import FP32, NUMBERS
 from compiler.wasm.ops.rule import Lower, Rule, Rules, Scope, refuse
+from compiler.wasm.sizes import FLOAT_LANES
 from compiler.wasm.step import Step, StepEmitter
 from compiler.wasm.storage import store
 from edge_bundle.tensor import DType
@@ -35,7 +35,9 @@ def _softmax(*, logarithm: bool) -> Lower:
             else:
                 softmax_columns(e.fn, outer, size, inner, source, target, logarithm=logarithm)
 
-        in_place = inner > 1 or outer == 1 or size % LANES == 0  # a row's last vector must not reach into the next
+        in_place = (
+            inner > 1 or outer == 1 or size % FLOAT_LANES == 0
+        )  # a row's last vector must not reach into the next
         return Step(
             name=node.name,
             op=node.op.lower(),

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from compiler.wasm.kernels.recurrent.product import FLOAT_BYTES, LANES, VECTOR_BYTES
 from compiler.wasm.lanes import F32X4
 from compiler.wasm.math.activation import activation
+from compiler.wasm.sizes import FLOAT_BYTES, FLOAT_LANES, VECTOR_BYTES
 from compiler.wasm.specs import Activation
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import f32x4, v128, v128_const
@@ -35,7 +35,7 @@ class Cell:
     @property
     def vectors(self) -> int:
         """Vectors of hidden units."""
-        return self.padded // LANES
+        return self.padded // FLOAT_LANES
 
 
 def activated(module: Module, name: str, cell: Cell, spec: Activation, gates: int) -> Function:

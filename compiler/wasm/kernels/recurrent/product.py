@@ -12,15 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from compiler.wasm.sizes import FLOAT_BYTES, FLOAT_LANES, VECTOR_BYTES
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import f32x4, v128
 from wasm_emit.module import Module
 from wasm_emit.types import I32
-
-LANES = 4
-"""float32 of a vector."""
-
-FLOAT_BYTES, VECTOR_BYTES = 4, 16
 
 BLOCK = 8
 """Vectors of sums in registers; more spill (16 registers, and V8 slows down beyond 8 sums)."""
@@ -63,7 +59,7 @@ class Product:
 def pack(matrix: NDArray[np.float32]) -> NDArray[np.float32]:
     """[depth, columns] -> [blocks, depth, 32], the last block filled up with zeros."""
     depth, columns = matrix.shape
-    width = BLOCK * LANES
+    width = BLOCK * FLOAT_LANES
     blocks = -(-columns // width)
     filled = np.zeros((depth, blocks * width), np.float32)
     filled[:, :columns] = matrix
@@ -74,7 +70,7 @@ def product_function(module: Module, name: str, shape: Product) -> Function:
     """A function (a, weights, start, out) of addresses: ``out = start + a @ weights`` for every row."""
     fn = module.function(name)
     a, weights, start, out = (fn.param(I32, part) for part in ("a", "weights", "start", "out"))
-    vectors = shape.columns // LANES
+    vectors = shape.columns // FLOAT_LANES
     if full := vectors // BLOCK:
         with fn.counted(full):
             _rows(fn, shape, (a, weights, start, out), BLOCK)

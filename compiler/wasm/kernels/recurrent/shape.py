@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from compiler.wasm.kernels.recurrent.product import FLOAT_BYTES, LANES
+from compiler.wasm.sizes import FLOAT_BYTES, FLOAT_LANES
 
 
 class Kind(enum.StrEnum):
@@ -41,7 +41,7 @@ class Layer:
     @property
     def padded(self) -> int:
         """Hidden units, up to whole vectors."""
-        return -(-self.hidden // LANES) * LANES
+        return -(-self.hidden // FLOAT_LANES) * FLOAT_LANES
 
     @property
     def gates(self) -> int:
