@@ -14,6 +14,7 @@ from skerry.output import emit, facts
 from skerry.progress import progress_bars
 from skerry.shape_options import BATCHES, DIM
 from skerry.verb import json_option, verbose_option
+from skerry.whole_file import write_whole
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -105,7 +106,7 @@ def _write_copies(result: CompileResult, tar: Path | None, html: Path | None) ->
     if html is not None:
         from compiler.report_html import render_html
 
-        html.write_text(render_html(result), encoding="utf-8")
+        write_whole(html, render_html(result).encode())
 
 
 def _tables(result: CompileResult) -> RenderableType:

@@ -12,6 +12,7 @@ from skerry.options import FILE
 from skerry.output import emit, facts
 from skerry.shape_options import DIM
 from skerry.verb import json_option, verbose_option
+from skerry.whole_file import write_whole
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from compiler.wasm_tools.anatomy import Anatomy
     from compiler.wasm_tools.timing import Times
     from edge_runtime.wasm.abi import ModuleInfo
+
+MODULE_SUFFIX = ".wasm"
 
 _C = TypeVar("_C", bound=Callable[..., Any])
 
@@ -76,7 +79,7 @@ def inspect(
     steps = timed(anatomy.steps, times)
     kernels = by_kernel(steps)
     if html is not None:
-        html.write_text(render_page(source.name, anatomy, steps, times), encoding="utf-8")
+        write_whole(html, render_page(source.name, anatomy, steps, times).encode())
     value = {
         "module": anatomy,
         "run_us": times.run_us,
@@ -133,12 +136,13 @@ def export(
     """
     from edge_bundle.digest import sha256_digest
 
+    _check_target(out)
     module, info = _module(source, profile, _options(batch, dims, winograd=not no_winograd))
     written = {out: module}
     if js:
         written[out.with_suffix(".mjs")] = _loader()
     for path, data in written.items():
-        path.write_bytes(data)
+        write_whole(path, data)
     value = {
         "files": [str(path) for path in written],
         "bytes": len(module),
@@ -152,7 +156,7 @@ def export(
 def _module(source: Path, profile: str | None, options: WasmOptions) -> tuple[bytes, ModuleInfo]:
     from compiler.wasm_tools.source import checked, standalone_module
 
-    module = standalone_module(source, profile=profile, options=options)
+    module = standalone_module(_model_in(source), profile=profile, options=options)
     return module, checked(module).info
 
 
@@ -160,6 +164,20 @@ def _options(batch: int, dims: tuple[tuple[str, int], ...], *, winograd: bool) -
     from compiler.wasm.options import WasmOptions
 
     return WasmOptions(batch=batch, dims=dict(dims), winograd=winograd)
+
+
+def _model_in(source: Path) -> Path:
+    """The ONNX file in a folder that holds one, as for `skerry compile`; any other source as it is."""
+    from skerry.model_file import find_model
+
+    return find_model(source) if any(source.glob("*.onnx")) else source
+
+
+def _check_target(out: Path) -> None:
+    """The model and the JavaScript beside it are never in the way of the module."""
+    if out.suffix != MODULE_SUFFIX or out.is_dir():
+        got = "a folder" if out.is_dir() else repr(out.name)
+        raise click.BadParameter(f"expected a file whose name ends in {MODULE_SUFFIX}, got {got}", param_hint="'--out'")
 
 
 def _loader() -> bytes:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from onnx import TensorProto, helper  # noqa: TID251
 
 from tests.skerry.samples import EXAMPLE, Compiled, Done, is_tidy
 
@@ -110,7 +111,15 @@ def test_exported_javascript_runs(skerry: Skerry, exported: Path, tmp_path: Path
         pytest.param(["inspect", MODEL, "--dim", "N"], 2, "expected NAME=SIZE", id="dimension without a size"),
         pytest.param(["inspect", MODEL, "--batch", "0"], 2, "0 is not in the range", id="batch of none"),
         pytest.param(["disasm", MODEL, "--step", "Conv_99"], 3, "no step named", id="no such step"),
-        pytest.param(["export", EXAMPLE / "contract.toml", "--out", "x.wasm"], 3, "expected", id="no module"),
+        pytest.param(
+            ["export", EXAMPLE / "contract.toml", "--out", "x.wasm"], 3, "expected a .wasm file", id="no module"
+        ),
+        pytest.param(["inspect", MODEL, "--profile", "wasm-simd128"], 3, "make a bundle", id="a model has no variants"),
+        pytest.param(
+            ["export", MODEL, "--out", "x.mjs", "--js"], 2, "ends in .wasm", id="module in the loader's place"
+        ),
+        pytest.param(["export", MODEL, "--out", MODEL], 2, "ends in .wasm", id="module in the model's place"),
+        pytest.param(["export", MODEL, "--out", "none/x.wasm"], 3, "none/x.wasm: No such file", id="no such folder"),
     ],
 )
 def test_bad_arguments(skerry: Skerry, arguments: list[object], code: int, said: str) -> None:
@@ -127,3 +136,39 @@ def test_a_bundle_names_its_variants(skerry: Skerry, wasm_bundle: Path, compiled
     assert "compile it with --profile wasm-simd128" in none.err
     mistyped = skerry("wasm", "inspect", wasm_bundle, "--profile", "wasm-simd12", *FAST)
     assert "did you mean 'wasm-simd128'?" in mistyped.err
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        pytest.param(["--profile", "wasm-simd128"], "no --profile with a module", id="profile"),
+        pytest.param(["--dim", "N=2"], "no --dim with a module", id="dimension"),
+        pytest.param(["--batch", "8"], "no --batch but 1 with this module", id="batch"),
+        pytest.param(["--no-winograd"], "no --no-winograd with a module", id="winograd"),
+    ],
+)
+def test_what_a_module_cannot_heed_is_refused(skerry: Skerry, exported: Path, options: list[object], said: str) -> None:
+    done = skerry("wasm", "inspect", exported, *options, *FAST)
+    assert (done.code, said in done.err) == (3, True), done.err
+
+
+def test_a_batch_needs_an_open_dimension(skerry: Skerry, tmp_path: Path) -> None:
+    fixed = tmp_path / "fixed.onnx"
+    places = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4]) for name in "xy"]
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "fixed", places[:1], places[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    fixed.write_bytes(model.SerializeToString())
+    done = skerry("wasm", "inspect", fixed, "--batch", 8, *FAST)
+    assert "without an open dimension 0" in done.err
+    assert skerry("wasm", "inspect", fixed, *FAST).code == 0
+
+
+def test_the_only_model_in_a_folder(skerry: Skerry) -> None:
+    assert skerry("wasm", "inspect", EXAMPLE, *FAST, "--json").code == 0
+
+
+def test_a_module_under_another_name(skerry: Skerry, exported: Path, tmp_path: Path) -> None:
+    other = shutil.copy(exported, tmp_path / "model")
+    assert skerry("wasm", "inspect", other, *FAST, "--json").code == 0
+    done = skerry("inspect", exported)
+    assert (done.code, "skerry wasm inspect" in done.err) == (3, True)
