@@ -17,7 +17,7 @@ from edge_bundle.canonical import decode
 from edge_bundle.contract import Contract
 from edge_bundle.digest import sha256_digest
 from edge_bundle.dsse import Envelope
-from edge_bundle.errors import FormatError
+from edge_bundle.errors import FormatError, InvalidInputError
 from edge_bundle.layout import Layout
 from edge_bundle.limits import MAX_CONFIG_BYTES, MAX_CONTRACT_BYTES, MAX_ENVELOPE_BYTES, MAX_INDEX_BYTES
 from edge_bundle.manifest import VariantManifest
@@ -78,6 +78,10 @@ def describe(path: Path) -> ModelDescription | BundleDescription:
     """
     if path.is_dir() or path.suffix == ".tar":
         return describe_bundle(path)
+    if path.suffix == ".wasm":
+        raise InvalidInputError(
+            file=str(path), expected="an ONNX file or a bundle", got="a module", advice=f"skerry wasm inspect {path}"
+        )
     return describe_model(path)
 
 

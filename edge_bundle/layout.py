@@ -18,6 +18,7 @@ from edge_bundle.errors import AlreadyClosedError, ConflictError, FormatError, L
 from edge_bundle.limits import MAX_INDEX_BYTES, MAX_LAYOUT_BYTES, MAX_LAYOUT_FILES
 from edge_bundle.oci import OCI_LAYOUT, Descriptor, image_index
 
+_A_BUNDLE = "a bundle is a folder or .tar that skerry compile made"
 _BLOBS = "blobs/sha256"
 _INDEX = "index.json"
 _MARKER = "oci-layout"
@@ -71,11 +72,15 @@ class Layout:
         try:
             files: _Files = _Directory(path) if path.is_dir() else _Tar(path)
         except FormatError as error:
-            raise FormatError(what=f"{path}: {error.what}", expected=error.expected, got=error.got) from error
+            what = f"{path}: {error.what}"
+            raise FormatError(what=what, expected=error.expected, got=error.got, advice=_A_BUNDLE) from error
         if not (files.has(_MARKER) and files.has(_INDEX)):
             files.close()
             raise FormatError(
-                what=str(path), expected=f"an OCI image layout ({_MARKER} and {_INDEX})", got="other files"
+                what=str(path),
+                expected=f"an OCI image layout ({_MARKER} and {_INDEX})",
+                got="other files",
+                advice=_A_BUNDLE,
             )
         return cls(files)
 

@@ -13,6 +13,7 @@ from skerry.exit_codes import ExitCode, exit_code_of
 _EXTRAS = {
     "alembic": "hub", "sqlalchemy": "hub",
     "jinja2": "compiler", "matplotlib": "compiler", "numpy": "compiler", "onnx": "compiler", "onnxruntime": "compiler",
+    "wasm_tools": "compiler", "wasmtime": "wasm",
 }  # fmt: skip
 """Which extra brings a package that the bare install, the agent's, leaves out."""
 
