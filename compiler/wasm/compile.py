@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from compiler.importer.functions import has_body
 from compiler.importer.read_graph import read_graph
 from compiler.ir.graph import IrGraph
+from compiler.one_line import one_line
 from compiler.wasm.canonical_nan import canonical_nan_step
 from compiler.wasm.emit import running, write_module
 from compiler.wasm.lower import lower_graph
@@ -17,7 +18,7 @@ from compiler.wasm.pipeline import run_passes
 from compiler.wasm.plan import BASE, Plan, make_plan
 from compiler.wasm.step import Step
 from edge_bundle.digest import sha256_digest
-from edge_bundle.errors import UnsupportedOperatorError
+from edge_bundle.errors import CompileError, LimitExceededError, UnsupportedOperatorError
 from edge_runtime.wasm.abi import (
     ABI_VERSION,
     Feature,
@@ -30,6 +31,9 @@ from edge_runtime.wasm.abi import (
 from edge_runtime.wasm.seal import seal
 from wasm_emit.assemble import assemble
 from wasm_emit.binary import append_data
+
+MAX_OPERATIONS = 10**13
+"""Of one run, loops by their bounds: a quarter of an hour where a core does 10 billion a second."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +59,8 @@ def compile_module(model: bytes, options: WasmOptions | None = None) -> WasmModu
     Raises:
         CompileError: the model is broken, or a shape stays open.
         UnsupportedOperatorError: the op table does not cover a node; names operator, node and reason.
-        LimitExceededError: the model has more nodes, or the module more steps, than any engine takes.
+        LimitExceededError: the model has more nodes, or the module more steps, than any engine takes; one run would not
+            end in a quarter of an hour.
 
     """
     chosen = options or WasmOptions()
@@ -64,6 +69,11 @@ def compile_module(model: bytes, options: WasmOptions | None = None) -> WasmModu
         graph = read_graph(model, batch=chosen.batch, dims=chosen.dims, bind=chosen.bind, stage="wasm", native=native)
         try:
             return compile_graph(graph, chosen, source=source)
+        except MemoryError as error:  # a table or weights laid out anew that this machine has no place for
+            raise CompileError(
+                stage="wasm", detail=f"expected what fits into this machine's memory, got {one_line(error)}",
+                advice="compile for a smaller batch or smaller dimensions",
+            ) from error  # fmt: skip
         except UnsupportedOperatorError as error:
             if error.operator not in native or not has_body(error.operator):
                 raise
@@ -75,6 +85,9 @@ def compile_graph(graph: IrGraph, options: WasmOptions, *, source: str) -> WasmM
     ready = run_passes(graph, options)
     last = canonical_nan_step(ready)
     steps = [*lower_graph(ready, options), *([last] if last is not None else [])]
+    operations = sum(step.flops for step in steps)
+    if operations > MAX_OPERATIONS:
+        raise LimitExceededError(what="one run", limit=MAX_OPERATIONS, got=operations, unit="operations")
     plan = make_plan(steps, ready.types, ready.constants, ready.inputs, ready.outputs)
     wat = write_module(steps, plan, ready.types).wat()
     info = _info(ready, steps, plan, options, source)

@@ -42,7 +42,7 @@ def _if(node: Node, scope: Scope) -> Step:
         writes=tuple(filter(None, node.outputs)),
         emit=emit,
         bodies=bodies,
-        flops=max(sum(step.flops for step in body) for body in bodies),
+        flops=max(sum(max(step.flops, 1) for step in body) for body in bodies),
     )
 
 
@@ -152,7 +152,7 @@ def _step(node: Node, scope: Scope, turns: Turns, steps: tuple[Step, ...], op: s
         emit=lambda out: emit_turns(out, turns),
         scratch=saved,
         bodies=(steps,),
-        flops=turns.count * sum(step.flops for step in steps),
+        flops=turns.count * sum(max(step.flops, 1) for step in steps),
     )
 
 
