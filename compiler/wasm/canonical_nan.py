@@ -11,7 +11,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from compiler.ir.free_name import free_name
 from compiler.ir.graph import IrGraph, Node
+from compiler.wasm.specs import QGemm
 from compiler.wasm.step import Step, StepEmitter
 from edge_bundle.tensor import DType
 from wasm_emit.function import Function
@@ -42,10 +44,7 @@ def canonical_nan_step(graph: IrGraph) -> Step | None:
             _rewrite(e.fn, e.at(name), e.type_of(name).size)
 
     names = {node.name for node in graph.walk()}
-    label = NAME
-    while label in names:
-        label += "_"
-    return Step(name=label, op=NAME, reads=outputs, writes=(), emit=emit)
+    return Step(name=free_name(NAME, names), op=NAME, reads=outputs, writes=(), emit=emit)
 
 
 def _may_be_nan(graph: IrGraph, makers: Mapping[str, Node], value: str) -> bool:
@@ -56,11 +55,18 @@ def _may_be_nan(graph: IrGraph, makers: Mapping[str, Node], value: str) -> bool:
         floats = (name for name in node.inputs if name and graph.types[name].dtype is DType.FP32)
         return any(_may_be_nan(graph, makers, name) for name in floats)
     if node.op == "skerry.qgemm":
-        return False
+        return not _finite_scales(node.attrs["spec"])
     if node.op == "DequantizeLinear":
         scale = graph.constants.get(node.input(1))
         return scale is None or not np.isfinite(scale).all()
     return not (node.op == "Cast" and not graph.types[node.input(0)].dtype.is_float)
+
+
+def _finite_scales(spec: QGemm) -> bool:
+    """Whether each factor of the integer sums is finite: 0 times infinity is a NaN."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        factors = np.float32(spec.x.scale) * spec.w_scales.astype(np.float32)
+    return bool(np.isfinite(factors).all())
 
 
 def _rewrite(fn: Function, start: int, size: int) -> None:

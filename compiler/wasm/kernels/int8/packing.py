@@ -133,6 +133,10 @@ def stored_range(quant: Quant) -> tuple[int, int]:
 
 
 def output_scales(x: Quant, weights: NDArray[Any], y: Quant | None) -> NDArray[np.float32]:
-    """``x.scale * w_scale / y.scale`` in float32, rounded as ONNX Runtime does (``QLinearConv``, ``QGemm``)."""
-    product = np.float32(x.scale) * np.ascontiguousarray(weights, dtype=np.float32)
-    return product if y is None else product / np.float32(y.scale)
+    """``x.scale * w_scale / y.scale`` in float32, rounded as ONNX Runtime does (``QLinearConv``, ``QGemm``).
+
+    What is too large for float32 is infinite.
+    """
+    with np.errstate(all="ignore"):
+        product = np.float32(x.scale) * np.ascontiguousarray(weights, dtype=np.float32)
+        return product if y is None else np.asarray(product / np.float32(y.scale), dtype=np.float32)
