@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compiler.ir.free_name import free_name
 from compiler.ir.graph import Attribute, IrGraph, Node, ValueType
 from compiler.ir.rename import rename, renamed_nodes
 from edge_bundle.tensor import DType
@@ -30,7 +31,7 @@ def demote_float64(graph: IrGraph) -> IrGraph:
     if not any(kind.dtype is DType.FP64 for kind in graph.types.values()):
         return graph
     ends = [name for name in dict.fromkeys((*graph.inputs, *graph.outputs)) if graph.types[name].dtype is DType.FP64]
-    inner = {name: _free(f"{name}/f32", graph.types) for name in ends}
+    inner = {name: free_name(f"{name}/f32", graph.types) for name in ends}
     outer = {name: graph.types[name] for name in ends}
     renamed = rename(graph, inner)
     made = replace(
@@ -46,7 +47,7 @@ def _with_casts(graph: IrGraph, inner: Mapping[str, str]) -> IrGraph:
     labels = {node.name for node in graph.walk()}
 
     def cast(source: str, target: str, code: int) -> Node:
-        label = _free(f"{target}/cast", labels)
+        label = free_name(f"{target}/cast", labels)
         labels.add(label)
         return Node(op="Cast", name=label, inputs=(source,), outputs=(target,), attrs={"to": code})
 
@@ -107,11 +108,3 @@ def _single_array(array: NDArray[Any]) -> NDArray[Any]:
         made = array.astype(np.float32)
     made.flags.writeable = False
     return made
-
-
-def _free(wanted: str, taken: Mapping[str, Any] | set[str]) -> str:
-    name, number = wanted, 0
-    while name in taken:
-        number += 1
-        name = f"{wanted}.{number}"
-    return name

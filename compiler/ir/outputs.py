@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
+from compiler.ir.free_name import free_name
 from compiler.ir.graph import IrGraph, Node
 from compiler.ir.rename import rename
 
@@ -23,7 +24,7 @@ def named_outputs(graph: IrGraph, values: Mapping[str, str]) -> IrGraph:
     passed = {name for name, value in values.items() if name == value and name in graph.inputs}
     for name in values:  # whatever else has an output's name makes room
         if name in graph.types and name not in names and name not in passed:
-            names[name] = _free(name, [*graph.types, *names.values()])
+            names[name] = free_name(name, {*graph.types, *names.values()})
     copies = {
         name: names.get(value, value)
         for name, value in values.items()
@@ -32,21 +33,13 @@ def named_outputs(graph: IrGraph, values: Mapping[str, str]) -> IrGraph:
     return _with_copies(replace(rename(graph, names), outputs=tuple(values)), copies)
 
 
-def _free(name: str, taken: Iterable[str]) -> str:
-    names: Container[str] = set(taken)
-    number = 1
-    while f"{name}.{number}" in names:
-        number += 1
-    return f"{name}.{number}"
-
-
 def _with_copies(graph: IrGraph, copies: Mapping[str, str]) -> IrGraph:
     """``copies`` maps a new value to the one that it copies."""
-    labels = [node.name for node in graph.walk()]
+    labels = {node.name for node in graph.walk()}
     nodes, types = list(graph.nodes), dict(graph.types)
     for name, source in copies.items():
         types[name] = types[source]
-        label = f"{name}/copy" if f"{name}/copy" not in labels else _free(f"{name}/copy", labels)
-        labels.append(label)
+        label = free_name(f"{name}/copy", labels)
+        labels.add(label)
         nodes.append(Node(op="Identity", name=label, inputs=(source,), outputs=(name,)))
     return replace(graph, nodes=tuple(nodes), types=types)

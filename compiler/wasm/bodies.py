@@ -6,12 +6,13 @@ passes made are changed where another value or node of the whole model has them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias
 
 from numpy.typing import NDArray
 
+from compiler.ir.free_name import free_name
 from compiler.ir.graph import IrGraph, Node, ValueType
 from compiler.ir.prune import prune
 from compiler.ir.rename import rename
@@ -58,16 +59,15 @@ class _Whole:
         return {node.name for node in body.walk()}
 
 
-def _changed(names: list[str], taken: Mapping[str, Any] | set[str]) -> dict[str, str]:
+def _changed(names: list[str], taken: Iterable[str]) -> dict[str, str]:
     """New names for those that are taken."""
     found: dict[str, str] = {}
+    held = {*taken}
     for name in names:
-        number, other = 1, name
-        while other in taken or other in found.values():
-            number += 1
-            other = f"{name}.{number}"
+        other = free_name(name, held)
         if other != name:
             found[name] = other
+            held.add(other)
     return found
 
 

@@ -11,15 +11,13 @@ from dataclasses import dataclass
 
 from compiler.wasm.lanes import Lanes
 from compiler.wasm.math.polynomial import as_local, polynomial
+from compiler.wasm.rounding import MAGIC, MAGIC_BITS
 from wasm_emit.function import Function, Local
 from wasm_emit.types import Expr
 
 _LOG2_E = 1.4426950408889634
 _LN2_HIGH = float.fromhex("0x1.62e400p-1")
 _LN2_LOW = float.fromhex("0x1.7f7d1cp-20")
-_MAGIC = 12582912.0
-"""1.5 * 2^23: adding it rounds to an integer, which then stands in the low bits."""
-_MAGIC_BITS = 0x4B400000
 _LOWEST, _HIGHEST = -104.0, 89.0
 """Below, e^x is less than half of the least subnormal; above, it overflows."""
 _SERIES = (1.37805939e-3, 8.37312452e-3, 4.16695364e-2, 1.66664720e-1, 4.99999851e-1)
@@ -47,7 +45,7 @@ def exp_flushed(fn: Function, lanes: Lanes, x: Expr) -> Expr:
     """e^x within 1 ulp for x <= 0 (or NaN), and 0 below 2^-126.5: for shares of a sum of at least 1."""
     ints = lanes.integers
     series = _series(fn, lanes, lanes.pmax(as_local(fn, x), lanes.const(_LOWEST)))
-    exponent = fn.new(ints.sub(lanes.bits(series.shifted), ints.const(_MAGIC_BITS - _BIAS)), "k")
+    exponent = fn.new(ints.sub(lanes.bits(series.shifted), ints.const(MAGIC_BITS - _BIAS)), "k")
     power = lanes.from_bits(ints.shl(ints.max(exponent, ints.const(0)), _MANTISSA_BITS))
     return lanes.mul(lanes.add(lanes.const(1.0), series.p), power)
 
@@ -92,8 +90,8 @@ def _clamped(fn: Function, lanes: Lanes, x: Expr) -> Expr:
 
 def _series(fn: Function, lanes: Lanes, x: Expr) -> _Series:
     inside = as_local(fn, x)
-    shifted = fn.new(lanes.add(lanes.mul(inside, lanes.const(_LOG2_E)), lanes.const(_MAGIC)), "n")
-    whole = fn.new(lanes.sub(shifted, lanes.const(_MAGIC)), "n")
+    shifted = fn.new(lanes.add(lanes.mul(inside, lanes.const(_LOG2_E)), lanes.const(MAGIC)), "n")
+    whole = fn.new(lanes.sub(shifted, lanes.const(MAGIC)), "n")
     high = lanes.sub(inside, lanes.mul(whole, lanes.const(_LN2_HIGH)))
     r = fn.new(lanes.sub(high, lanes.mul(whole, lanes.const(_LN2_LOW))), "r")
     p = lanes.add(r, lanes.mul(lanes.mul(r, r), polynomial(fn, lanes, r, _SERIES)))
@@ -114,7 +112,7 @@ def _scaled(lanes: Lanes, parts: _Parts) -> Expr:
 
 def _whole(lanes: Lanes, shifted: Expr) -> Expr:
     ints = lanes.integers
-    return ints.sub(lanes.bits(shifted), ints.const(_MAGIC_BITS))
+    return ints.sub(lanes.bits(shifted), ints.const(MAGIC_BITS))
 
 
 def _power(fn: Function, lanes: Lanes, n: Expr) -> Local:

@@ -19,6 +19,7 @@ from compiler.wasm.lanes import F32, Lanes
 from compiler.wasm.ops.arguments import axis_of
 from compiler.wasm.ops.pointwise import FP32
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
+from compiler.wasm.rounding import MAGIC, MAGIC_BITS
 from compiler.wasm.step import Step, StepEmitter
 from compiler.wasm.storage import load, store
 from edge_bundle.tensor import DType
@@ -29,9 +30,6 @@ from wasm_emit.types import Expr
 SMALL = frozenset({DType.INT8, DType.UINT8, DType.INT16, DType.UINT16})
 """What floats are quantized to."""
 
-_MAGIC = 12582912.0
-"""1.5 * 2^23: adding it rounds half to even, and the integer stands in the low bits."""
-_MAGIC_BITS = 0x4B400000
 _LEVELS = 255
 """Steps between the ends of uint8."""
 
@@ -47,7 +45,7 @@ def quantize(fn: Function, lanes: Lanes, x: Expr, scale: Local, zero: Local | No
     ratio = fn.new(floats.div(x, scale), "ratio")
     held = fn.new(floats.pmax(low, ratio), "held")
     cut = floats.pmin(high, held)
-    whole = lanes.sub(floats.bits(floats.add(cut, floats.const(_MAGIC))), lanes.const(_MAGIC_BITS))
+    whole = lanes.sub(floats.bits(floats.add(cut, floats.const(MAGIC))), lanes.const(MAGIC_BITS))
     return whole if zero is None else lanes.add(whole, zero)
 
 

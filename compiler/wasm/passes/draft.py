@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compiler.ir.free_name import free_name
 from compiler.ir.graph import Attribute, IrGraph, Node, ValueType, constant_type
 from compiler.ir.prune import prune
 from edge_bundle.tensor import DType
@@ -106,18 +107,11 @@ class Draft:
 
     def fresh(self, base: str) -> str:
         """A value name that is not taken, like ``base``."""
-        name, count = base, 1
-        while name in self.types:
-            count += 1
-            name = f"{base}.{count}"
-        return name
+        return free_name(base, self.types)
 
     def node_name(self, base: str) -> str:
         """A node name that is not taken, like ``base``."""
-        name, count = base, 1
-        while name in self._node_names:
-            count += 1
-            name = f"{base}.{count}"
+        name = free_name(base, self._node_names)
         self._node_names.add(name)
         return name
 

@@ -2,9 +2,9 @@
 
     stored = clamp(round_half_even(float32(sum) * scale) + zero_point)
 
-Rounding is an addition of 1.5 * 2**23: the sum's unit in the last place is 1 there, so the float adder rounds half to
-even, and the low bits are the integer. The zero point is added after that, in the subtraction of the magic number's
-bits. This holds for ``|sum * scale| < 2**22``; where the compiler cannot prove that, the product is clamped first.
+Rounding is an addition (``compiler/wasm/rounding.py``). The zero point is added after that, in the subtraction of the
+magic number's bits. This holds for ``|sum * scale| < 2**22``; where the compiler cannot prove that, the product is
+clamped first.
 """
 
 from __future__ import annotations
@@ -12,20 +12,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from compiler.wasm.rounding import MAGIC, MAGIC_BITS
 from compiler.wasm.specs import Quant
 from edge_bundle.tensor import DType
 from wasm_emit.function import Function
 from wasm_emit.instructions import f32x4, i8x16, i16x8, i32x4, v128_const
 from wasm_emit.types import Expr
-
-MAGIC = 1.5 * 2.0**23
-"""Adding it rounds a float32 of less than 2**22 to an integer."""
-
-MAGIC_BITS = 0x4B400000
-"""Its bits: those of ``MAGIC + n`` are ``MAGIC_BITS + n``."""
-
-EXACT = 2.0**22
-"""The magic number is right for magnitudes below this."""
 
 SATURATION = 2.0**16
 """What products are clamped to where no bound is known: far outside of 8 bits, well inside of ``EXACT``."""
