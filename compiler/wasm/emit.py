@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from compiler.ir.graph import ValueType
 from compiler.wasm.plan import Plan, walk
@@ -71,9 +71,7 @@ def write_module(steps: Sequence[Step], plan: Plan, types: Mapping[str, ValueTyp
         step.emit(writer)
         if step.init is not None:
             part = module.function(f"i{number}")
-            step.init(
-                _Writer(fn=part, module=module, step=step, plan=plan, types=types, functions=functions, pool=pool)
-            )
+            step.init(replace(writer, fn=part))
             init.do(init.call(part))
     run = module.function("run", (I32,), export="run")
     for step in running(steps):

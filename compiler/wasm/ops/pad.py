@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from typing import Any, Literal, cast
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compiler.ir.graph import Node
 from compiler.wasm.kernels.copy import copy_layout, element_access, fill_run
-from compiler.wasm.kernels.layout import Layout
 from compiler.wasm.ops.arguments import known_ints, normal_axes
 from compiler.wasm.ops.copies import EVERY_DTYPE, Copy, copies, layout
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
@@ -19,7 +19,10 @@ from compiler.wasm.step import Step, StepEmitter
 from wasm_emit.instructions import i32, i64
 from wasm_emit.types import Expr
 
-_NUMPY_MODES = {"edge": "edge", "reflect": "reflect", "wrap": "wrap"}
+_Mode: TypeAlias = Literal["edge", "reflect", "wrap"]
+
+_MODES: Mapping[str, _Mode] = {"edge": "edge", "reflect": "reflect", "wrap": "wrap"}
+"""Modes whose borders are copies of the input; numpy's ``pad`` has the same names."""
 MAX_PIECES = 4096
 """Copies of one Pad; each is some 50 bytes of code. Real models need 9 (two padded axes)."""
 
@@ -36,10 +39,10 @@ def _pad(node: Node, scope: Scope) -> Step:
     mode = str(node.attrs.get("mode", "constant"))
     if mode == "constant":
         return _filled(node, scope, _placed(node, scope, before, after), node.input(2), "pad")
-    if mode not in _NUMPY_MODES:
+    if mode not in _MODES:
         raise refuse(node, f"expected mode constant, edge, reflect or wrap, got {mode!r}")
     ends = zip(source.shape, before, after, strict=True)
-    tables = [_table(size, left, right, mode) for size, left, right in ends]
+    tables = [_table(size, left, right, _MODES[mode]) for size, left, right in ends]
     return _by_pieces(node, scope, tables)
 
 
@@ -75,21 +78,20 @@ def _bits(out: StepEmitter, value: str, itemsize: int) -> Expr:
     return i64.const(0) if itemsize == 8 else i32.const(0)  # noqa: PLR2004 - bytes of an i64
 
 
-def _table(size: int, before: int, after: int, mode: str) -> NDArray[Any]:
+def _table(size: int, before: int, after: int, mode: _Mode) -> NDArray[Any]:
     """Index of the input for every index of the output, along one axis."""
     kept = np.arange(size)[max(-before, 0) : size - max(-after, 0)]
-    return np.pad(kept, (max(before, 0), max(after, 0)), cast("Literal['edge', 'reflect', 'wrap']", mode))
+    return np.pad(kept, (max(before, 0), max(after, 0)), mode)
 
 
 def _by_pieces(node: Node, scope: Scope, tables: Sequence[NDArray[Any]]) -> Step:
     come, to = layout(scope, node.input(0)), layout(scope, node.output)
     pieces = [_even_runs(table) for table in tables]
-    if np.prod([len(one) for one in pieces]) > MAX_PIECES:
-        raise refuse(node, f"expected a border of at most {MAX_PIECES} pieces")
+    if (count := math.prod(map(len, pieces))) > MAX_PIECES:
+        raise refuse(node, f"expected a border of at most {MAX_PIECES} pieces, got {count}")
     moves = []
     for choice in itertools.product(*pieces):
-        part_to: Layout = to
-        part_come: Layout = come
+        part_to, part_come = to, come
         for axis, (start, count, first, step) in enumerate(choice):
             part_to, part_come = part_to.part(axis, start, count), part_come.part(axis, first, count, step)
         moves.append(Copy(target=node.output, to=part_to, source=node.input(0), come=part_come))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from compiler.ir.graph import Node
 from compiler.wasm.kernels.contract import Combine, Contraction, Factor, Finish, as_it_is, contract, product_sum
+from compiler.wasm.kernels.layout import Layout
 from compiler.wasm.kernels.prepared import Prepared
 from compiler.wasm.lanes import Lanes
 from compiler.wasm.math.exponential import exp
@@ -61,12 +62,11 @@ class Pooling:
         x, window = self.x.layout, self.window
         moves = tuple(step * stride for step, stride in zip(x.strides[2:], window.strides, strict=True))
         taps = tuple(step * dilation for step, dilation in zip(x.strides[2:], window.dilations, strict=True))
-        target = Factor(
-            address=out.at(self.node.output), dtype=kind.dtype, steps=_byte_strides(kind.shape, kind.dtype.itemsize)
-        )
+        y = Layout.of(kind.shape, kind.dtype.itemsize)
+        target = Factor(address=out.at(self.node.output), dtype=kind.dtype, steps=y.strides)
         extras: tuple[Factor, ...] = ()
         if self.divisors is not None:
-            inner = _byte_strides(self.divisors.shape, kind.dtype.itemsize)
+            inner = Layout.of(self.divisors.shape, kind.dtype.itemsize).strides
             extras = (Factor(address=out.constant("divisors"), dtype=kind.dtype, steps=(0, 0, *inner)),)
         contract(
             out.fn,
@@ -84,10 +84,6 @@ class Pooling:
                 finish=self.finish,
             ),
         )
-
-
-def _byte_strides(shape: Sequence[int], itemsize: int) -> tuple[int, ...]:
-    return tuple(itemsize * math.prod(shape[axis + 1 :]) for axis in range(len(shape)))
 
 
 def _window(node: Node, scope: Scope) -> Window:

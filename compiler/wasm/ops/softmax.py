@@ -35,9 +35,8 @@ def _softmax(*, logarithm: bool) -> Lower:
             else:
                 softmax_columns(e.fn, outer, size, inner, source, target, logarithm=logarithm)
 
-        in_place = (
-            inner > 1 or outer == 1 or size % FLOAT_LANES == 0
-        )  # a row's last vector must not reach into the next
+        # A row's last vector must not reach into the next row.
+        in_place = inner > 1 or outer == 1 or size % FLOAT_LANES == 0
         return Step(
             name=node.name,
             op=node.op.lower(),
