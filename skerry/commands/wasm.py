@@ -60,7 +60,7 @@ def inspect(
     source: Path, *, profile: str | None, batch: int, dims: tuple[tuple[str, int], ...], no_winograd: bool,
     seconds: float, html: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
-    """Show time, code and memory of each node of SOURCE, and of each kernel, the most expensive first.
+    """Show time, code and memory of each node and kernel of SOURCE.
 
     Times are the shortest of many runs on this machine, under wasmtime, on one thread, with noise as input.
     """
@@ -93,7 +93,7 @@ def inspect(
 @wasm.command()
 @click.argument("source", type=FILE)
 @source_options
-@click.option("--step", help="Only the code of this node (or step number).")
+@click.option("--step", help="Only the code of this node (or step number), and the kernels that it calls.")
 @verbose_option
 def disasm(
     source: Path,
