@@ -29,6 +29,12 @@ def rank(profiles: Mapping[str, Profile], machine: Machine) -> list[Match]:
     return sorted((_match(profile, machine) for profile in profiles.values()), key=lambda match: _key(match, machine))
 
 
+def by_default(profiles: Mapping[str, Profile], machine: Machine) -> tuple[Profile, ...]:
+    """What a model is compiled for when nothing is named: all that fit, sorted by name, but those on request."""
+    fitting = (match.profile for match in rank(profiles, machine) if match.fits)
+    return tuple(sorted((one for one in fitting if not one.on_request), key=lambda profile: profile.name))
+
+
 def _key(match: Match, machine: Machine) -> tuple[bool, bool, int, str]:
     profile = match.profile
     return not match.fits, not _favours(profile, machine), -profile.preference, profile.name
@@ -38,8 +44,9 @@ def _match(profile: Profile, machine: Machine) -> Match:
     against = tuple(_objections(profile, machine))
     if against:
         return Match(profile, fits=False, reasons=against)
-    favours = tuple(f"CPU has {flag}" for flag in _favours(profile, machine))
-    return Match(profile, fits=True, reasons=favours or ("everything it asks for is there",))
+    favours = tuple(f"CPU has {flag}" for flag in _favours(profile, machine)) or ("everything it asks for is there",)
+    named = ("compiled for only where --profile names it",) if profile.on_request else ()
+    return Match(profile, fits=True, reasons=favours + named)
 
 
 def _favours(profile: Profile, machine: Machine) -> list[str]:

@@ -51,6 +51,8 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     go to the runtime's engine as they are, but for those that only the compiler reads. Among profiles that fit a
     machine, those are preferred that name a CPU flag in ``favoured_by`` which the machine has, then those with the
     higher ``preference``.
+
+    A profile that is ``on_request`` costs some models too much accuracy: it is compiled for only where it is named.
     """
 
     schema: Annotated[int, msgspec.Meta(ge=PROFILE_SCHEMA, le=PROFILE_SCHEMA)]
@@ -62,6 +64,7 @@ class Profile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     activations: Activations = Activations.UINT8
     threads: Annotated[int, msgspec.Meta(ge=1, le=256)] = 1
     preference: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
+    on_request: bool = False
     favoured_by: Words = ()
     match: Requirements = Requirements()
     limits: ProfileLimits = ProfileLimits()

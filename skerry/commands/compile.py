@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     "--profile",
     "names",
     multiple=True,
-    show_default="all that fit this machine",
+    show_default="all that fit this machine, but those on request",
     help="Hardware profile to compile for; repeat.",
 )
 @click.option("--profiles-dir", "folders", multiple=True, type=FILE, help="Folder with more profiles (*.toml); repeat.")
@@ -125,9 +125,8 @@ def _if_there(path: Path) -> Path | None:
 def _choose(names: tuple[str, ...], folders: tuple[Path, ...]) -> tuple[Profile, ...]:
     from hardware_profiles.detect import detect
     from hardware_profiles.loader import load_profile, load_profiles
-    from hardware_profiles.ranking import rank
+    from hardware_profiles.ranking import by_default
 
     if names:
         return tuple(load_profile(name, folders) for name in dict.fromkeys(names))
-    matches = rank(load_profiles(folders), detect())
-    return tuple(sorted((match.profile for match in matches if match.fits), key=lambda profile: profile.name))
+    return by_default(load_profiles(folders), detect())

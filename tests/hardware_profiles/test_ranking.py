@@ -10,7 +10,7 @@ import pytest
 from edge_bundle.manifest import NumericClass, Precision
 from hardware_profiles.loader import load_profiles
 from hardware_profiles.machine import Machine
-from hardware_profiles.ranking import Match, rank
+from hardware_profiles.ranking import Match, by_default, rank
 from hardware_profiles.schema import Profile, Requirements
 
 BOX = Machine(
@@ -141,3 +141,11 @@ def test_order() -> None:
 )
 def test_packaged_profiles(machine: Machine, expected: list[str]) -> None:
     assert [match.profile.name for match in rank(load_profiles(), machine) if match.fits] == expected
+
+
+def test_relaxed_simd_is_compiled_for_on_request_alone() -> None:
+    machine = msgspec.structs.replace(BOX, runtimes={"wasm": "50"})
+    assert [one.name for one in by_default(load_profiles(), machine)] == ["wasm-simd128", "wasm-simd128-int8"]
+    relaxed = rank(load_profiles(), machine)[2]
+    assert relaxed.fits
+    assert relaxed.reasons[-1] == "compiled for only where --profile names it"
