@@ -34,12 +34,10 @@ def checked_index(fn: Function, value: Expr, size: int, *, negative: bool = Fals
 
 
 def load_int(pointer: Expr, dtype: DType) -> Expr:
-    """An element of any dtype as i64; floats are cut towards zero, NaN gives 0."""
+    """A number as i64; floats are cut towards zero, NaN gives 0."""
     value = load(Lanes(dtype, 1), pointer)
     if dtype is DType.FP32:
         return i64.trunc_sat_f32_s(value)
-    if dtype is DType.FP64:
-        return i64.trunc_sat_f64_s(value)
     if value.type is I64:
         return value
     return i64.extend_i32_u(value) if dtype is DType.UINT32 else i64.extend_i32_s(value)

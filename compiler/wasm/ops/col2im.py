@@ -18,7 +18,7 @@ from compiler.wasm.storage import load, store
 from edge_bundle.tensor import DType
 from wasm_emit.instructions import memory
 
-NUMBERS = frozenset({DType.FP32, DType.FP64, DType.INT32, DType.INT64})
+NUMBERS = frozenset({DType.FP32, DType.INT32, DType.INT64})
 
 
 def _col2im(node: Node, scope: Scope) -> Step:

@@ -12,14 +12,13 @@ from compiler.wasm.kernels.layout import Layout
 from compiler.wasm.kernels.prepared import Prepared, init_of
 from compiler.wasm.lanes import Lanes
 from compiler.wasm.ops.copies import layout
+from compiler.wasm.ops.pointwise import FP32
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.ops.spatial import Window, window_of
 from compiler.wasm.step import Step, StepEmitter
 from edge_bundle.tensor import DType
 from wasm_emit.function import Function, Local
 from wasm_emit.types import Expr
-
-FLOATS = frozenset({DType.FP32, DType.FP64})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,4 +127,4 @@ def _conv(node: Node, scope: Scope) -> Step:
     return made.step(node, "conv")
 
 
-RULES: Rules = {"Conv": Rule(lower=_conv, dtypes=FLOATS)}
+RULES: Rules = {"Conv": Rule(lower=_conv, dtypes=FP32)}

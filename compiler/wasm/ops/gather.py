@@ -13,9 +13,9 @@ from compiler.wasm.kernels.indices import OUTSIDE, load_index, load_int
 from compiler.wasm.kernels.loops import loops
 from compiler.wasm.ops.arguments import axis_of
 from compiler.wasm.ops.copies import EVERY_DTYPE, layout
+from compiler.wasm.ops.pointwise import NUMBERS
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.step import Emit, Step, StepEmitter
-from edge_bundle.tensor import DType
 from wasm_emit.instructions import i32, i64, select
 
 
@@ -153,11 +153,10 @@ def _step(node: Node, op: str, emit: Emit) -> Step:
     return Step(name=node.name, op=op, reads=tuple(dict.fromkeys(node.inputs)), writes=(node.output,), emit=emit)
 
 
-_INTEGERS_AND_FLOAT = frozenset(DType) - {DType.BOOL, DType.FP16}
 RULES: Rules = {
     "Gather": Rule(lower=_gather, dtypes=EVERY_DTYPE, note=OUTSIDE),
     "GatherElements": Rule(lower=_gather_elements, dtypes=EVERY_DTYPE, note=OUTSIDE),
     "GatherND": Rule(lower=_gather_nd, dtypes=EVERY_DTYPE, note=OUTSIDE),
-    "OneHot": Rule(lower=_one_hot, dtypes=_INTEGERS_AND_FLOAT, note="a constant depth"),
+    "OneHot": Rule(lower=_one_hot, dtypes=NUMBERS, note="a constant depth"),
     "ReverseSequence": Rule(lower=_reverse_sequence, dtypes=EVERY_DTYPE, note="a length beyond the axis traps"),
 }

@@ -18,6 +18,7 @@ from compiler.wasm.lanes import Lanes
 from compiler.wasm.math.exponential import exp
 from compiler.wasm.math.logarithm import log
 from compiler.wasm.ops.argpool import lowest, max_pool_with_indices
+from compiler.wasm.ops.pointwise import FP32
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.ops.spatial import Window, ints, window_of
 from compiler.wasm.step import Step, StepEmitter
@@ -25,11 +26,10 @@ from edge_bundle.tensor import DType
 from wasm_emit.function import Function, Local
 from wasm_emit.types import Expr
 
-FLOATS = frozenset({DType.FP32, DType.FP64})
 SQUARE = 2
 """The power whose root is an instruction."""
 
-POOLED = FLOATS | {DType.INT8, DType.UINT8, DType.INT32, DType.INT64}
+POOLED = FP32 | {DType.INT8, DType.UINT8, DType.INT32, DType.INT64}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,10 +166,10 @@ def _lp_pool(node: Node, scope: Scope) -> Step:
 
 
 RULES: Rules = {
-    "AveragePool": Rule(lower=_average_pool, dtypes=FLOATS),
-    "GlobalAveragePool": Rule(lower=_average_pool, dtypes=FLOATS),
-    "GlobalLpPool": Rule(lower=_lp_pool, dtypes=FLOATS, note="whole p"),
+    "AveragePool": Rule(lower=_average_pool, dtypes=FP32),
+    "GlobalAveragePool": Rule(lower=_average_pool, dtypes=FP32),
+    "GlobalLpPool": Rule(lower=_lp_pool, dtypes=FP32, note="whole p"),
     "GlobalMaxPool": Rule(lower=_max_pool, dtypes=POOLED),
-    "LpPool": Rule(lower=_lp_pool, dtypes=FLOATS, note="whole p"),
+    "LpPool": Rule(lower=_lp_pool, dtypes=FP32, note="whole p"),
     "MaxPool": Rule(lower=_max_pool, dtypes=POOLED),
 }

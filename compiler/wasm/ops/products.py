@@ -19,7 +19,7 @@ from edge_bundle.tensor import DType
 from wasm_emit.function import Function, Local
 from wasm_emit.types import Expr
 
-NUMBERS = frozenset({DType.FP32, DType.FP64, DType.INT32, DType.INT64, DType.UINT32, DType.UINT64})
+NUMBERS = frozenset({DType.FP32, DType.INT32, DType.INT64, DType.UINT32, DType.UINT64})
 """What ONNX multiplies and adds without widening."""
 
 

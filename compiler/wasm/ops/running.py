@@ -10,16 +10,14 @@ from compiler.wasm.kernels.loops import loops
 from compiler.wasm.lanes import Lanes
 from compiler.wasm.ops.arguments import axis_of, known_ints
 from compiler.wasm.ops.copies import layout
+from compiler.wasm.ops.pointwise import NUMBERS
 from compiler.wasm.ops.rule import Lower, Rule, Rules, Scope, refuse
 from compiler.wasm.sizes import INDEX_BYTES
 from compiler.wasm.step import Step, StepEmitter
 from compiler.wasm.storage import load, store
-from edge_bundle.tensor import DType
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import i32, i64
 from wasm_emit.types import I32, Expr
-
-NUMBERS = frozenset(DType) - {DType.BOOL, DType.FP16}
 
 
 def _cumulative(start: float, combine: Callable[[Lanes, Expr, Expr], Expr]) -> Lower:

@@ -17,8 +17,9 @@ from compiler.wasm.kernels.contract import Contraction, Factor, contract
 from compiler.wasm.kernels.copy import copy_layout
 from compiler.wasm.kernels.layout import Layout
 from compiler.wasm.kernels.prepared import Prepared
-from compiler.wasm.ops.convolve import FLOATS, add_bias, per_channel
+from compiler.wasm.ops.convolve import add_bias, per_channel
 from compiler.wasm.ops.copies import layout
+from compiler.wasm.ops.pointwise import FP32
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.ops.spatial import ints
 from compiler.wasm.step import Step, StepEmitter
@@ -194,4 +195,4 @@ def _stride(node: Node, axis: int, rank: int) -> int:
 
 
 _NOTE = f"strides with a product of at most {MAX_PHASES}"
-RULES: Rules = {"ConvTranspose": Rule(lower=_conv_transpose, dtypes=FLOATS, note=_NOTE)}
+RULES: Rules = {"ConvTranspose": Rule(lower=_conv_transpose, dtypes=FP32, note=_NOTE)}
