@@ -13,16 +13,13 @@ from benchmarks.docs.tables import table
 from compiler.importer.evaluate import GENERATORS
 from compiler.importer.functions import has_body
 from compiler.importer.model_file import MAX_OPSET
-from compiler.wasm.ops.refused import REASONS
+from compiler.wasm.ops.refused import NO_KERNEL, REASONS
 from compiler.wasm.ops.table import TABLE
 from compiler.wasm.pipeline import PASSES, Pass
 from edge_bundle.tensor import DType
 
 INTERNAL = "skerry."
 """Operators that passes make, not ONNX."""
-
-NO_KERNEL = "the operator has no kernel"
-"""The reason of all others, as ``compiler/wasm/lower.py`` gives it."""
 
 COMPILE_TIME = {"Constant", "Dropout", "Shape", "Size", *GENERATORS} - TABLE.keys()
 """Operators of which nothing is left in a module (``compiler/importer``)."""

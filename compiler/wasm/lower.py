@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from compiler.ir.graph import IrGraph, Node, ValueType
 from compiler.wasm.ops.copies import constant_step
-from compiler.wasm.ops.refused import REASONS
+from compiler.wasm.ops.refused import NO_KERNEL, REASONS
 from compiler.wasm.ops.rule import refuse
 from compiler.wasm.ops.table import TABLE
 from compiler.wasm.options import WasmOptions
@@ -52,7 +52,7 @@ def lower_node(node: Node, scope: _Scope) -> Step:
     """The step of one node."""
     rule = TABLE.get(node.op)
     if rule is None:
-        raise refuse(node, REASONS.get(node.op, "the operator has no kernel"))
+        raise refuse(node, REASONS.get(node.op, NO_KERNEL))
     first = next((name for name in node.inputs if name), "")
     if first and scope.type_of(first).dtype not in rule.dtypes:
         covered = ", ".join(sorted(dtype.value for dtype in rule.dtypes))

@@ -113,6 +113,11 @@ class Quant:
     zero_point: int
     dtype: DType
 
+    @property
+    def stored_range(self) -> tuple[int, int]:
+        """Lowest and highest stored value."""
+        return (-128, 127) if self.dtype is DType.INT8 else (0, 255)
+
 
 @dataclass(frozen=True, kw_only=True)
 class QResidual:

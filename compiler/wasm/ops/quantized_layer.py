@@ -108,7 +108,7 @@ def make_layer(
         UnsupportedOperatorError: a sum may exceed 32 bits, or no exact formula for the residual's sum was found.
 
     """
-    limits = spec.x_limits or packing.stored_range(spec.x)
+    limits = spec.x_limits or spec.x.stored_range
     sums = packing.fold(weights, scope.constant(node.input(2)), spec.x, limits)
     if not sums.fits:
         raise refuse(node, "expected sums of at most 32 bits, got weights and a bias that can exceed them")

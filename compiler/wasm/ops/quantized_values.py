@@ -10,7 +10,6 @@ from compiler.ir.graph import Node
 from compiler.wasm.kernels.int8 import binary, pool, table
 from compiler.wasm.kernels.int8.add import find_addition
 from compiler.wasm.kernels.int8.binary import Multiplication
-from compiler.wasm.kernels.int8.packing import stored_range
 from compiler.wasm.kernels.int8.requantize import stored_as
 from compiler.wasm.ops.rule import Scope, refuse
 from compiler.wasm.rounding import EXACT
@@ -50,7 +49,7 @@ def lower_pool(node: Node, scope: Scope) -> Step:
     spec: QPool = node.attrs["spec"]
     batch, height, width, channels = scope.type_of(node.input(0)).shape
     signed = spec.x.dtype is DType.INT8
-    everything = stored_range(spec.y)
+    everything = spec.y.stored_range
     size = scope.type_of(node.output).size
     if spec.pool is None:
         positions = height * width
@@ -124,5 +123,5 @@ def _simple(node: Node, op: str, emit: Emit, flops: int) -> Step:
 
 def _reach(quant: Quant) -> int:
     """Largest ``|stored - zero_point|``."""
-    low, high = stored_range(quant)
+    low, high = quant.stored_range
     return max(high - quant.zero_point, quant.zero_point - low)

@@ -25,3 +25,6 @@ REASONS: Mapping[str, str] = {
     "TfIdfVectorizer": "n-grams are counted before the model",
 }  # fmt: skip
 """Operator -> reason."""
+
+NO_KERNEL = "the operator has no kernel"
+"""The reason for all other operators."""

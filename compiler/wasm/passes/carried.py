@@ -14,6 +14,7 @@ import numpy as np
 
 from compiler.ir.graph import Attribute, Node
 from compiler.wasm.passes.draft import Draft
+from compiler.wasm.passes.pads import all_pads
 from compiler.wasm.passes.relayout import Layouts, moved_axis, to_last, widened
 
 
@@ -79,14 +80,10 @@ def per_axis(draft: Draft, layouts: Layouts, node: Node) -> Carried | None:
 def pad(draft: Draft, layouts: Layouts, node: Node) -> Carried | None:
     """(c) Begins and ends are listed in the new order."""
     rank = draft.types[node.input(0)].rank
-    amounts, axes = draft.constant(node.input(1)), draft.constant(node.input(3))
-    if amounts is None or (node.input(3) and axes is None):
+    known = all_pads(draft, node)
+    if known is None:
         return None
-    where = range(rank) if axes is None else [int(axis) % rank for axis in axes]
-    full = np.zeros(2 * rank, dtype=np.int64)
-    for index, axis in enumerate(where):
-        place = moved_axis(axis, rank)
-        full[place], full[rank + place] = amounts[index], amounts[len(where) + index]
+    full = np.array([side[axis] for side in known for axis in to_last(rank)], dtype=np.int64)
     pads = draft.new_constant(f"{node.output}/pads", full)
     return Carried((layouts.last(node.input(0)), pads, node.input(2)), dict(node.attrs))
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from compiler.ir.graph import Node, ValueType
 from compiler.wasm.kernels.int8.packing import fold
 from compiler.wasm.passes.draft import Draft, float_type
-from compiler.wasm.passes.quantization import StoredValue, Wanted, limits, stored
+from compiler.wasm.passes.quantization import StoredValue, Wanted, stored
 from compiler.wasm.passes.weight_tensor import Stored, stored_constant
 from compiler.wasm.specs import ActivationKind, QConv2d, QGemm, Quant
 
@@ -67,7 +67,7 @@ def _operands(
     if bias is None:
         return None
     columns_first = signed if axis == 0 else signed.T
-    if not fold(columns_first, draft.constant(bias), x.quant, limits(x.quant)).fits:
+    if not fold(columns_first, draft.constant(bias), x.quant, x.quant.stored_range).fits:
         return None
     return x, (x.name, draft.held_constant(f"{node.input(1)}/s8", signed), bias), scales
 

@@ -18,7 +18,7 @@ from compiler.ir.graph import IrGraph, Node
 from compiler.wasm.options import WasmOptions
 from compiler.wasm.passes.draft import Draft
 from compiler.wasm.passes.integer_moves import MOVES
-from compiler.wasm.passes.quantization import BYTES, dequantized, limits, quantized, wanted
+from compiler.wasm.passes.quantization import BYTES, dequantized, quantized, wanted
 from compiler.wasm.specs import PoolKind, QPool
 from edge_bundle.tensor import DType
 
@@ -59,7 +59,7 @@ def _informed(node: Node, limits_of: _Of) -> Node:
     spec = node.attrs["spec"]
     low, high = limits_of(node.input(0))
     found = min(low, spec.x.zero_point), max(high, spec.x.zero_point)  # padding is the zero point
-    return replace(node, attrs={"spec": replace(spec, x_limits=None if found == limits(spec.x) else found)})
+    return replace(node, attrs={"spec": replace(spec, x_limits=None if found == spec.x.stored_range else found)})
 
 
 def _result(draft: Draft, node: Node, limits_of: _Of) -> Limits:
@@ -86,5 +86,5 @@ def _pooled(spec: QPool, source: Limits) -> Limits:
     if spec.pool is not None and spec.pool.kind is PoolKind.MAX:
         return source
     low, high = quantized(dequantized(np.array(source), spec.x), spec.y).tolist()
-    first, last = limits(spec.y)
+    first, last = spec.y.stored_range
     return max(first, low - 1), min(last, high + 1)

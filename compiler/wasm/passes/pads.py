@@ -55,18 +55,23 @@ def _inside(pads: tuple[int, ...], windows: tuple[int, ...]) -> bool:
 def spatial_pads(draft: Draft, pad: Node) -> tuple[int, ...] | None:
     """Begins, then ends, of the dimensions behind the second, if the pad is constant and touches only these."""
     rank = draft.types[pad.input(0)].rank
-    amounts = draft.constant(pad.input(1))
-    if amounts is None or rank < LINE or pad.attrs.get("mode", "constant") != "constant":
+    known = all_pads(draft, pad)
+    if known is None or rank < LINE or pad.attrs.get("mode", "constant") != "constant":
         return None
-    axes = list(range(rank))
-    if pad.input(3):
-        known = draft.constant(pad.input(3))
-        if known is None:
-            return None
-        axes = [int(axis) % rank for axis in known.tolist()]
-    full = [0] * (2 * rank)
-    for index, axis in enumerate(axes):
-        full[axis], full[rank + axis] = int(amounts[index]), int(amounts[len(axes) + index])
-    if min(full) < 0 or any((full[0], full[1], full[rank], full[rank + 1])):
+    begins, ends = known
+    if min((*begins, *ends)) < 0 or any((*begins[:2], *ends[:2])):
         return None
-    return (*full[2:rank], *full[rank + 2 :])
+    return (*begins[2:], *ends[2:])
+
+
+def all_pads(draft: Draft, pad: Node) -> tuple[list[int], list[int]] | None:
+    """Begins and ends of every dimension, if the pad is constant."""
+    rank = draft.types[pad.input(0)].rank
+    amounts, axes = draft.constant(pad.input(1)), draft.constant(pad.input(3))
+    if amounts is None or (pad.input(3) and axes is None):
+        return None
+    where = range(rank) if axes is None else [int(axis) % rank for axis in axes]
+    begins, ends = [0] * rank, [0] * rank
+    for index, axis in enumerate(where):
+        begins[axis], ends[axis] = int(amounts[index]), int(amounts[len(where) + index])
+    return begins, ends

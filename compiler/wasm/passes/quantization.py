@@ -41,13 +41,7 @@ class Wanted:
     @property
     def whole(self) -> bool:
         """Whether no clamp narrows the dtype's range."""
-        return (self.low, self.high) == limits(self.quant)
-
-
-def limits(quant: Quant) -> tuple[int, int]:
-    """Lowest and highest stored value."""
-    info = np.iinfo(quant.dtype.numpy_name)
-    return int(info.min), int(info.max)
+        return (self.low, self.high) == self.quant.stored_range
 
 
 def quant_of(draft: Draft, node: Node, dtype: DType) -> Quant | None:
@@ -96,7 +90,7 @@ def wanted(draft: Draft, node: Node) -> Wanted | None:
     quant = quant_of(draft, node, draft.types[node.output].dtype)
     if quant is None:
         return None
-    value, (low, high) = node.input(0), limits(quant)
+    value, (low, high) = node.input(0), quant.stored_range
     while draft.only_use(value):
         maker = draft.maker(value)
         bounds = None if maker is None else _bounds(draft, maker)
@@ -117,7 +111,7 @@ def _bounds(draft: Draft, node: Node) -> tuple[float, float] | None:
 
 def quantized(real: NDArray[np.float32] | np.float32, quant: Quant) -> NDArray[np.int64]:
     """``QuantizeLinear``: divide in float32, round half to even, add the zero point, saturate."""
-    low, high = limits(quant)
+    low, high = quant.stored_range
     with np.errstate(over="ignore"):
         scaled = np.rint(np.asarray(real, dtype=np.float32) / np.float32(quant.scale)).astype(np.float64)
     kept: NDArray[np.int64] = np.clip(scaled + quant.zero_point, low, high).astype(np.int64)
@@ -128,8 +122,3 @@ def dequantized(values: NDArray[np.int64], quant: Quant) -> NDArray[np.float32]:
     """``DequantizeLinear``."""
     reals: NDArray[np.float32] = (values - quant.zero_point).astype(np.float32) * np.float32(quant.scale)
     return reals
-
-
-def stored_type(quant: Quant, shape: tuple[int, ...]) -> ValueType:
-    """The type of stored values."""
-    return ValueType(quant.dtype, shape)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from compiler.ir.graph import Node, ValueType
 from compiler.wasm.passes.draft import Draft, scalar
-from compiler.wasm.passes.quantization import StoredValue, Wanted, dequantized, limits, quantized, stored
+from compiler.wasm.passes.quantization import StoredValue, Wanted, dequantized, quantized, stored
 from compiler.wasm.specs import QTable, Quant
 from edge_bundle.tensor import DType
 
@@ -152,6 +152,6 @@ class _Cone:
 
 def constant_stored(real: NDArray[np.float32], want: Wanted) -> NDArray[Any]:
     """A known float tensor as the stored values that ``want`` makes of it."""
-    low, high = limits(want.quant)
+    low, high = want.quant.stored_range
     values = np.clip(quantized(real, want.quant), max(low, want.low), min(high, want.high))
     return values.astype(want.quant.dtype.numpy_name)

@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.wasm.kernels.int8.packing import stored_range
 from compiler.wasm.kernels.int8.requantize import SATURATION, rounded
 from compiler.wasm.rounding import EXACT
 from compiler.wasm.specs import Quant
@@ -81,7 +80,7 @@ def find_addition(a: Quant, b: Quant, y: Quant, a_range: tuple[int, int] | None 
     """
     (a_ratio, b_ratio), fixed = _factors(a, b, y)
     exact, every_a, every_b = _exact(a, b, y, a_range)
-    low, high = stored_range(y)
+    low, high = y.stored_range
     wanted = _stored(exact, low, high)
     bounded = bool(np.abs(exact).max() < EXACT / 2)
     close = np.abs(np.abs(exact - np.rint(exact)) - 0.5) < _CLOSE
@@ -136,8 +135,8 @@ def _exact(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """ONNX Runtime's sums before rounding, [values of a, values of b], and those values."""
     (a_ratio, b_ratio), fixed = _factors(a, b, y)
-    low, high = a_range or stored_range(a)
-    first, second = stored_range(b)
+    low, high = a_range or a.stored_range
+    first, second = b.stored_range
     every_a = np.arange(low, high + 1, dtype=np.float32)[:, None]
     every_b = np.arange(first, second + 1, dtype=np.float32)[None, :]
     return _fma(every_a, a_ratio, _fma(every_b, b_ratio, fixed)), every_a, every_b

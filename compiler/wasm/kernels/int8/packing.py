@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.wasm.specs import Quant
-from edge_bundle.tensor import DType
 
 WIDE, NARROW = 16, 8
 """Columns of a block and of a narrow last block."""
@@ -125,11 +124,6 @@ def fold(weights: NDArray[Any], bias: NDArray[Any] | None, x: Quant, limits: tup
         lowest=given + up * (low - x.zero_point) - down * (high - x.zero_point),
         highest=given + up * (high - x.zero_point) - down * (low - x.zero_point),
     )
-
-
-def stored_range(quant: Quant) -> tuple[int, int]:
-    """Lowest and highest stored value."""
-    return (-128, 127) if quant.dtype is DType.INT8 else (0, 255)
 
 
 def output_scales(x: Quant, weights: NDArray[Any], y: Quant | None) -> NDArray[np.float32]:
