@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from compiler.wasm.kernels.interleave import is_woven, weave
 from compiler.wasm.kernels.layout import Layout, merge
 from compiler.wasm.kernels.loops import loops
 from compiler.wasm.kernels.transposed_tiles import TILES
@@ -43,6 +44,9 @@ def copy_layout(fn: Function, target: Operand, to: Layout, source: Operand, come
     dst, src = fn.new(as_i32(target) + to.start, "dst"), fn.new(as_i32(source) + come.start, "src")
     if itemsize in TILES and (axis := _transposed_axis(sizes, strides, steps, itemsize)) is not None:
         _copy_tiles(fn, dst, src, sizes, strides, steps, axis, itemsize)
+        return
+    if is_woven(sizes, strides, steps, itemsize):
+        _weave_planes(fn, dst, src, sizes, strides, steps, itemsize)
         return
     _copy_rows(fn, dst, src, sizes, strides, steps, itemsize)
 
@@ -147,6 +151,24 @@ def _copy_tiles(
             corner = fn.new(dst + start * strides[first] + begin * strides[last], "edge_to")
             origin = fn.new(src + start * steps[first] + begin * steps[last], "edge_from")
             _copy_rows(fn, corner, origin, *_merged(part, strides, steps), itemsize)
+
+
+def _weave_planes(
+    fn: Function, dst: Local, src: Local, sizes: Sequence[int], strides: Sequence[int], steps: Sequence[int],
+    itemsize: int,
+) -> None:  # fmt: skip
+    """Whole vectors of every plane, then what is left of them."""
+    planes, lanes = sizes[-1], VECTOR_BYTES // itemsize
+    vectors, rest = divmod(sizes[-2], lanes)
+    turns = [*sizes[:-2], vectors]
+    ahead = [*strides[:-2], planes * VECTOR_BYTES]
+    behind = [*steps[:-2], VECTOR_BYTES]
+    with loops(fn, turns, [(dst, ahead), (src, behind)]) as ((to, come), _):
+        weave(fn, to, come, planes, steps[-1], itemsize)
+    if rest:
+        corner = fn.new(dst + vectors * planes * VECTOR_BYTES, "edge_to")
+        origin = fn.new(src + vectors * VECTOR_BYTES, "edge_from")
+        _copy_rows(fn, corner, origin, *_merged([*sizes[:-2], rest, planes], strides, steps), itemsize)
 
 
 def _merged(

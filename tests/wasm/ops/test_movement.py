@@ -30,6 +30,8 @@ def transpose(name: str, *shape: int, perm: tuple[int, ...]) -> Case:
     transpose("too narrow for a tile", 3, 40, perm=(1, 0)),
     transpose("one row", 1, 9, perm=(1, 0)),
     transpose("channels last", 2, 5, 6, 7, perm=(0, 2, 3, 1)),
+    transpose("colours last", 2, 3, 5, 7, perm=(0, 2, 3, 1)),
+    transpose("pairs", 2, 12, perm=(1, 0)),
     transpose("channels first", 2, 6, 7, 5, perm=(0, 3, 1, 2)),
     transpose("long runs", 3, 4, 300, perm=(1, 0, 2)),
     transpose("runs of 20 bytes", 3, 4, 5, perm=(1, 0, 2)),
@@ -43,7 +45,10 @@ def transpose(name: str, *shape: int, perm: tuple[int, ...]) -> Case:
         outputs=[UINT8],
         attrs={"perm": (0, 2, 1)},
     ),
+    Case(name="colours in bytes", op="Transpose", inputs=[counting(3, 37, dtype=np.uint8)], outputs=[UINT8]),
+    Case(name="four planes of bytes", op="Transpose", inputs=[counting(4, 32, dtype=np.uint8)], outputs=[UINT8]),
     Case(name="int64", op="Transpose", inputs=[counting(5, 6, 7, dtype=np.int64)], outputs=[INT64]),
+    Case(name="three planes of int64", op="Transpose", inputs=[counting(3, 5, dtype=np.int64)], outputs=[INT64]),
 )
 def test_transpose(case: Case) -> None:
     case.check()
