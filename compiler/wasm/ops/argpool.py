@@ -14,7 +14,7 @@ from compiler.wasm.kernels.indices import OUTSIDE, checked_index
 from compiler.wasm.kernels.layout import Layout
 from compiler.wasm.kernels.loops import loops
 from compiler.wasm.lanes import Lanes
-from compiler.wasm.ops.copies import EVERY_DTYPE
+from compiler.wasm.ops.dtypes import EVERY_DTYPE
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.ops.spatial import Window, ints
 from compiler.wasm.sizes import INDEX_BYTES

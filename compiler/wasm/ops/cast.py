@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from compiler.ir.graph import Node
 from compiler.wasm.convert import convert, converts_in_vectors
 from compiler.wasm.lanes import Lanes
-from compiler.wasm.ops.copies import EVERY_DTYPE, view
-from compiler.wasm.ops.pointwise import BOOL, NUMBERS, pointwise, spread
+from compiler.wasm.ops.copies import view
+from compiler.wasm.ops.dtypes import BOOL, EVERY_DTYPE, NUMBERS
+from compiler.wasm.ops.pointwise import pointwise, spread
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.step import Step
 from edge_bundle.tensor import DType

@@ -12,10 +12,9 @@ from collections.abc import Mapping, Sequence
 from compiler.ir.graph import IrGraph, Node
 from compiler.wasm.kernels.copy import copy_run
 from compiler.wasm.kernels.turns import Carried, Row, Turns, emit_turns, scratch_key
-from compiler.wasm.ops.copies import EVERY_DTYPE
+from compiler.wasm.ops.dtypes import BOOL, EVERY_DTYPE
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.step import Step, StepEmitter
-from edge_bundle.tensor import DType
 from wasm_emit.instructions import i32
 
 MAX_TURNS = 1 << 20
@@ -157,7 +156,7 @@ def _step(node: Node, scope: Scope, turns: Turns, steps: tuple[Step, ...], op: s
 
 
 RULES: Rules = {
-    "If": Rule(lower=_if, dtypes=frozenset({DType.BOOL})),
+    "If": Rule(lower=_if, dtypes=BOOL),
     "Loop": Rule(lower=_loop, dtypes=EVERY_DTYPE, note=f"a constant bound of at most {MAX_TURNS} turns"),
     "Scan": Rule(lower=_scan, dtypes=EVERY_DTYPE, note=f"at most {MAX_TURNS} turns; the form since opset 9"),
 }

@@ -12,7 +12,7 @@ from compiler.wasm.kernels.layout import Layout
 from compiler.wasm.kernels.prepared import Prepared, init_of
 from compiler.wasm.lanes import Lanes
 from compiler.wasm.ops.copies import layout
-from compiler.wasm.ops.pointwise import FP32
+from compiler.wasm.ops.dtypes import FP32
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.ops.spatial import Window, window_of
 from compiler.wasm.step import Step, StepEmitter

@@ -14,10 +14,6 @@ from compiler.wasm.kernels.copy import copy_layout, copy_run
 from compiler.wasm.kernels.layout import Layout
 from compiler.wasm.ops.rule import Scope, refuse
 from compiler.wasm.step import Step, StepEmitter
-from edge_bundle.tensor import DType
-
-EVERY_DTYPE = frozenset(DType)
-"""Bytes are moved whatever they mean."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from compiler.wasm.kernels.loops import loops
 from compiler.wasm.kernels.sampling import Interpolation, Padding, SampledAxis, blend, crossed
 from compiler.wasm.ops.convolve import add_bias, conv_window, per_channel
 from compiler.wasm.ops.copies import layout
+from compiler.wasm.ops.dtypes import FP32
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.ops.spatial import Window
 from compiler.wasm.sizes import FLOAT_BYTES
@@ -119,4 +120,4 @@ def _product(out: StepEmitter, node: Node, scope: Scope, columns: Layout) -> Non
     )
 
 
-RULES: Rules = {"DeformConv": Rule(lower=_deform_conv, dtypes=frozenset({DType.FP32}), note="two spatial dimensions")}
+RULES: Rules = {"DeformConv": Rule(lower=_deform_conv, dtypes=FP32, note="two spatial dimensions")}

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from compiler.ir.graph import Node
 from compiler.wasm.kernels.copy import copy_run
 from compiler.wasm.kernels.loops import loops
+from compiler.wasm.ops.dtypes import FP32
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.sizes import FLOAT_BYTES
 from compiler.wasm.step import Step, StepEmitter
-from edge_bundle.tensor import DType
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import f32, f32_const, i32, select
 from wasm_emit.types import Expr
@@ -95,4 +95,4 @@ def _eliminate(matrix: _Matrix, column: Local, top: Local) -> None:
             fn.do(f32.store(to, f32.sub(f32.load(to), f32.mul(factor, f32.load(come)))))
 
 
-RULES: Rules = {"Det": Rule(lower=_det, dtypes=frozenset({DType.FP32}))}
+RULES: Rules = {"Det": Rule(lower=_det, dtypes=FP32)}

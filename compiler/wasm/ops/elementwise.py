@@ -10,7 +10,8 @@ from compiler.ir.graph import Node
 from compiler.wasm.lanes import Lanes
 from compiler.wasm.math.double import remainder64
 from compiler.wasm.math.integer import modulo, quotient, remainder
-from compiler.wasm.ops.pointwise import FP32, INTEGERS, NUMBERS, Code, pointwise, simple, spread
+from compiler.wasm.ops.dtypes import FP32, INTEGERS, NUMBERS
+from compiler.wasm.ops.pointwise import Code, pointwise, simple, spread
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.step import Step
 from edge_bundle.tensor import DType

@@ -17,6 +17,7 @@ from compiler.wasm.kernels.contract import Factor
 from compiler.wasm.kernels.layout import Layout
 from compiler.wasm.ops.arguments import known_ints
 from compiler.wasm.ops.copies import layout
+from compiler.wasm.ops.dtypes import FP32
 from compiler.wasm.ops.products import Term, sum_of_products
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.sizes import FLOAT_BYTES
@@ -118,9 +119,8 @@ def _real_inverse(count: int, parts: int, length: int) -> NDArray[Any]:
     return np.ascontiguousarray(table, dtype="<f4")
 
 
-_FLOAT = frozenset({DType.FP32})
 _NOTE = "constant lengths, axis and step; a table of sines and cosines of at most 64 MiB"
 RULES: Rules = {
-    "DFT": Rule(lower=_dft, dtypes=_FLOAT, note=_NOTE),
-    "STFT": Rule(lower=_stft, dtypes=_FLOAT, note=_NOTE),
+    "DFT": Rule(lower=_dft, dtypes=FP32, note=_NOTE),
+    "STFT": Rule(lower=_stft, dtypes=FP32, note=_NOTE),
 }

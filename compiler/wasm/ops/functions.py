@@ -16,7 +16,8 @@ from compiler.wasm.math.activation import hard_sigmoid, leaky_relu
 from compiler.wasm.math.exponential import exp, expm1
 from compiler.wasm.math.logarithm import log
 from compiler.wasm.math.sigmoidal import erf, sigmoid, softplus, tanh
-from compiler.wasm.ops.pointwise import FP32, Code, pointwise, simple, spread
+from compiler.wasm.ops.dtypes import FP32
+from compiler.wasm.ops.pointwise import Code, pointwise, simple, spread
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.step import Step
 from wasm_emit.function import Function, Local

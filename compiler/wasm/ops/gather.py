@@ -12,8 +12,8 @@ from compiler.wasm.kernels.copy import copy_run, element_access, fill_run
 from compiler.wasm.kernels.indices import OUTSIDE, load_index, load_int
 from compiler.wasm.kernels.loops import loops
 from compiler.wasm.ops.arguments import axis_of
-from compiler.wasm.ops.copies import EVERY_DTYPE, layout
-from compiler.wasm.ops.pointwise import NUMBERS
+from compiler.wasm.ops.copies import layout
+from compiler.wasm.ops.dtypes import EVERY_DTYPE, NUMBERS
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.step import Emit, Step, StepEmitter
 from wasm_emit.instructions import i32, i64, select

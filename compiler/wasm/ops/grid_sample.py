@@ -8,10 +8,10 @@ from compiler.ir.graph import Node
 from compiler.wasm.kernels.loops import loops
 from compiler.wasm.kernels.sampling import Interpolation, Padding, SampledAxis, blend, crossed
 from compiler.wasm.ops.copies import layout
+from compiler.wasm.ops.dtypes import FP32
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.sizes import FLOAT_BYTES
 from compiler.wasm.step import Step, StepEmitter
-from edge_bundle.tensor import DType
 from wasm_emit.function import Local
 from wasm_emit.instructions import f32, f32_const
 from wasm_emit.types import Expr
@@ -70,4 +70,4 @@ def _unnormalised(given: Local, size: int, *, align: bool) -> Expr:
     return f32.div(f32.sub(f32.mul(moved, f32_const(size)), f32_const(1.0)), f32_const(2.0))
 
 
-RULES: Rules = {"GridSample": Rule(lower=_grid_sample, dtypes=frozenset({DType.FP32}))}
+RULES: Rules = {"GridSample": Rule(lower=_grid_sample, dtypes=FP32)}

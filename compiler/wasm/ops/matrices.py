@@ -9,7 +9,8 @@ import numpy as np
 from compiler.ir.graph import Node
 from compiler.wasm.kernels.copy import copy_run
 from compiler.wasm.kernels.loops import loops
-from compiler.wasm.ops.copies import EVERY_DTYPE, constant_output
+from compiler.wasm.ops.copies import constant_output
+from compiler.wasm.ops.dtypes import EVERY_DTYPE
 from compiler.wasm.ops.rule import Rule, Rules, Scope
 from compiler.wasm.step import Step, StepEmitter
 from wasm_emit.function import Function, Local

@@ -6,7 +6,8 @@ import math
 
 from compiler.ir.graph import Node
 from compiler.wasm.ops.arguments import axis_of, known_ints, normal_axes
-from compiler.wasm.ops.copies import EVERY_DTYPE, Copy, copies, layout, view, whole
+from compiler.wasm.ops.copies import Copy, copies, layout, view, whole
+from compiler.wasm.ops.dtypes import EVERY_DTYPE
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.step import Step
 

@@ -16,7 +16,8 @@ from compiler.wasm.kernels.operand import Operand, broadcast, contiguous
 from compiler.wasm.kernels.reduce import Reduced, Reduction, reduce_axes
 from compiler.wasm.lanes import Lanes
 from compiler.wasm.ops.arguments import axis_of
-from compiler.wasm.ops.pointwise import FP32, spread
+from compiler.wasm.ops.dtypes import FP32
+from compiler.wasm.ops.pointwise import spread
 from compiler.wasm.ops.rule import Lower, Rule, Rules, Scope, refuse
 from compiler.wasm.sizes import FLOAT_LANES
 from compiler.wasm.step import Emit, Step, StepEmitter

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from compiler.ir.graph import Node
 from compiler.wasm.kernels.copy import copy_layout, element_access, fill_run
 from compiler.wasm.ops.arguments import known_ints, normal_axes
-from compiler.wasm.ops.copies import EVERY_DTYPE, Copy, copies, layout
+from compiler.wasm.ops.copies import Copy, copies, layout
+from compiler.wasm.ops.dtypes import EVERY_DTYPE
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.step import Step, StepEmitter
 from wasm_emit.instructions import i32, i64

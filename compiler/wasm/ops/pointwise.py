@@ -14,13 +14,6 @@ from edge_bundle.tensor import DType
 from wasm_emit.function import Function, Local
 from wasm_emit.types import Expr
 
-FP32 = frozenset({DType.FP32})
-BOOL = frozenset({DType.BOOL})
-UNSIGNED = frozenset({DType.UINT8, DType.UINT16, DType.UINT32, DType.UINT64})
-SIGNED = frozenset({DType.INT8, DType.INT16, DType.INT32, DType.INT64})
-INTEGERS = SIGNED | UNSIGNED
-NUMBERS = FP32 | INTEGERS
-
 Code = Callable[..., Expr]
 """``code(fn, lanes, *values)``: one element, or one vector of them."""
 

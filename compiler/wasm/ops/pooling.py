@@ -18,7 +18,7 @@ from compiler.wasm.lanes import Lanes
 from compiler.wasm.math.exponential import exp
 from compiler.wasm.math.logarithm import log
 from compiler.wasm.ops.argpool import lowest, max_pool_with_indices
-from compiler.wasm.ops.pointwise import FP32
+from compiler.wasm.ops.dtypes import FP32
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.ops.spatial import Window, ints, window_of
 from compiler.wasm.step import Step, StepEmitter

@@ -9,7 +9,8 @@ from compiler.wasm.convert import convert
 from compiler.wasm.lanes import Lanes
 from compiler.wasm.math.double import F64, pow64
 from compiler.wasm.math.integer import power
-from compiler.wasm.ops.pointwise import INTEGERS, NUMBERS, Code, pointwise, spread
+from compiler.wasm.ops.dtypes import INTEGERS, NUMBERS
+from compiler.wasm.ops.pointwise import Code, pointwise, spread
 from compiler.wasm.ops.rule import Rule, Rules, Scope
 from compiler.wasm.step import Step
 from edge_bundle.tensor import DType

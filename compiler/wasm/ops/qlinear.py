@@ -16,14 +16,13 @@ from compiler.wasm.kernels.prepared import Prepared
 from compiler.wasm.lanes import Lanes
 from compiler.wasm.ops.convolve import Convolution, add_bias, conv_window
 from compiler.wasm.ops.copies import layout
+from compiler.wasm.ops.dtypes import BYTES
 from compiler.wasm.ops.products import Term, matmul_letters, sum_of_products
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.step import Step
 from edge_bundle.tensor import DType
 from wasm_emit.function import Function, Local
 from wasm_emit.types import Expr
-
-BYTES = frozenset({DType.INT8, DType.UINT8})
 
 _FAR = 65536.0
 """Beyond any sum of a zero point and a byte: floats are cut there before they become integers."""

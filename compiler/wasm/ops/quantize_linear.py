@@ -17,7 +17,7 @@ from compiler.wasm.kernels.operand import Operand, broadcast, contiguous
 from compiler.wasm.kernels.reduce import Reduced, Reduction, reduce_axes
 from compiler.wasm.lanes import F32, Lanes
 from compiler.wasm.ops.arguments import axis_of
-from compiler.wasm.ops.pointwise import FP32
+from compiler.wasm.ops.dtypes import FP32
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.rounding import MAGIC, MAGIC_BITS
 from compiler.wasm.step import Step, StepEmitter

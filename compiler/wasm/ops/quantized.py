@@ -10,15 +10,13 @@ from numpy.typing import NDArray
 from compiler.ir.graph import Node
 from compiler.wasm.kernels.int8.image import Image
 from compiler.wasm.kernels.int8.winograd import fits
+from compiler.wasm.ops.dtypes import BYTES
 from compiler.wasm.ops.quantized_kernels import convolution, depthwise, product, winograd
 from compiler.wasm.ops.quantized_layer import make_layer
 from compiler.wasm.ops.quantized_values import lower_add, lower_mul, lower_pool, lower_table
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.specs import QConv2d, QGemm
 from compiler.wasm.step import Step
-from edge_bundle.tensor import DType
-
-_BYTES = frozenset({DType.UINT8, DType.INT8})
 
 
 def lower_conv(node: Node, scope: Scope) -> Step:
@@ -62,10 +60,10 @@ def _constant(node: Node, scope: Scope, index: int) -> NDArray[Any]:
 
 
 RULES: Rules = {
-    "skerry.qadd": Rule(lower=lower_add, dtypes=_BYTES),
-    "skerry.qconv2d": Rule(lower=lower_conv, dtypes=_BYTES),
-    "skerry.qgemm": Rule(lower=lower_gemm, dtypes=_BYTES),
-    "skerry.qmul": Rule(lower=lower_mul, dtypes=_BYTES),
-    "skerry.qpool": Rule(lower=lower_pool, dtypes=_BYTES),
-    "skerry.qtable": Rule(lower=lower_table, dtypes=_BYTES),
+    "skerry.qadd": Rule(lower=lower_add, dtypes=BYTES),
+    "skerry.qconv2d": Rule(lower=lower_conv, dtypes=BYTES),
+    "skerry.qgemm": Rule(lower=lower_gemm, dtypes=BYTES),
+    "skerry.qmul": Rule(lower=lower_mul, dtypes=BYTES),
+    "skerry.qpool": Rule(lower=lower_pool, dtypes=BYTES),
+    "skerry.qtable": Rule(lower=lower_table, dtypes=BYTES),
 }

@@ -13,7 +13,7 @@ from compiler.wasm.lanes import Lanes
 from compiler.wasm.math.exponential import exp
 from compiler.wasm.math.logarithm import log
 from compiler.wasm.ops.arguments import known_ints, normal_axes
-from compiler.wasm.ops.pointwise import BOOL, FP32, NUMBERS
+from compiler.wasm.ops.dtypes import BOOL, FP32, NUMBERS
 from compiler.wasm.ops.rule import Rule, Rules, Scope
 from compiler.wasm.step import Step, StepEmitter
 from edge_bundle.tensor import DType

@@ -17,11 +17,11 @@ from compiler.wasm.kernels.recurrent.cells import Cell
 from compiler.wasm.kernels.recurrent.layer import emit_direction
 from compiler.wasm.kernels.recurrent.shape import GATES, Kind, Layer, Places
 from compiler.wasm.kernels.recurrent.weights import emit_matrix, emit_rows, emit_sums, packed_matrix, padded_rows
+from compiler.wasm.ops.dtypes import FP32
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.sizes import FLOAT_BYTES
 from compiler.wasm.specs import Activation, ActivationKind
 from compiler.wasm.step import Step, StepEmitter
-from edge_bundle.tensor import DType
 
 _DEFAULTS = {Kind.LSTM: ("sigmoid", "tanh", "tanh"), Kind.GRU: ("sigmoid", "tanh"), Kind.RNN: ("tanh",)}
 
@@ -234,4 +234,4 @@ def _places(out: StepEmitter, node: Node, areas: _Areas, lengths: str, direction
 
 _NOTE = f"activations {', '.join(_ACTIVATIONS)}; no coupled gates"
 
-RULES: Rules = {kind.value: Rule(lower=_lower, dtypes=frozenset({DType.FP32}), note=_NOTE) for kind in GATES}
+RULES: Rules = {kind.value: Rule(lower=_lower, dtypes=FP32, note=_NOTE) for kind in GATES}

@@ -12,10 +12,10 @@ from compiler.wasm.kernels.indices import load_index
 from compiler.wasm.kernels.loops import loops
 from compiler.wasm.kernels.sampling import Interpolation, Padding, SampledAxis, Tap, crossed, read_tap
 from compiler.wasm.ops.copies import layout
+from compiler.wasm.ops.dtypes import FP32
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.sizes import FLOAT_BYTES
 from compiler.wasm.step import Step, StepEmitter
-from edge_bundle.tensor import DType
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import f32, f32_const, i32, select
 from wasm_emit.types import Expr
@@ -141,4 +141,4 @@ def _finish(fn: Function, to: Expr, channels: Sequence[int], count: Local, mode:
 
 
 _NOTE = f"a bin of more than {MAX_SAMPLES} samples along an axis traps, as does an image that is not there"
-RULES: Rules = {"RoiAlign": Rule(lower=_roi_align, dtypes=frozenset({DType.FP32}), note=_NOTE)}
+RULES: Rules = {"RoiAlign": Rule(lower=_roi_align, dtypes=FP32, note=_NOTE)}

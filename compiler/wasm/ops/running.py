@@ -10,7 +10,7 @@ from compiler.wasm.kernels.loops import loops
 from compiler.wasm.lanes import Lanes
 from compiler.wasm.ops.arguments import axis_of, known_ints
 from compiler.wasm.ops.copies import layout
-from compiler.wasm.ops.pointwise import NUMBERS
+from compiler.wasm.ops.dtypes import NUMBERS
 from compiler.wasm.ops.rule import Lower, Rule, Rules, Scope, refuse
 from compiler.wasm.sizes import INDEX_BYTES
 from compiler.wasm.step import Step, StepEmitter

@@ -14,7 +14,8 @@ from compiler.wasm.kernels.indices import OUTSIDE, load_index
 from compiler.wasm.kernels.loops import loops
 from compiler.wasm.lanes import Lanes
 from compiler.wasm.ops.arguments import axis_of
-from compiler.wasm.ops.copies import EVERY_DTYPE, layout
+from compiler.wasm.ops.copies import layout
+from compiler.wasm.ops.dtypes import EVERY_DTYPE
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.step import Emit, Step, StepEmitter
 from compiler.wasm.storage import load, store

@@ -10,7 +10,7 @@ from compiler.wasm.kernels.loops import loops
 from compiler.wasm.kernels.softmax import softmax_columns, softmax_rows
 from compiler.wasm.lanes import Lanes
 from compiler.wasm.ops.arguments import axis_of
-from compiler.wasm.ops.pointwise import FP32, NUMBERS
+from compiler.wasm.ops.dtypes import FP32, NUMBERS
 from compiler.wasm.ops.rule import Lower, Rule, Rules, Scope, refuse
 from compiler.wasm.sizes import FLOAT_LANES
 from compiler.wasm.step import Step, StepEmitter

@@ -19,7 +19,7 @@ from compiler.wasm.kernels.layout import Layout
 from compiler.wasm.kernels.prepared import Prepared
 from compiler.wasm.ops.convolve import add_bias, per_channel
 from compiler.wasm.ops.copies import layout
-from compiler.wasm.ops.pointwise import FP32
+from compiler.wasm.ops.dtypes import FP32
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.ops.spatial import ints
 from compiler.wasm.step import Step, StepEmitter
