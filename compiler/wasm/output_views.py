@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from compiler.ir.graph import ValueType
 from compiler.wasm.ops.copies import as_copy
-from compiler.wasm.step import Step
+from compiler.wasm.step import Step, view_chain, view_sources
 
 
 def settle_views(
@@ -18,13 +18,13 @@ def settle_views(
 ) -> list[Step]:
     """The steps, views that cannot stay as copies; ``fixed`` are the graph's inputs and constants."""
     taken: set[str] = {*fixed, *outputs}
-    sources = {step.writes[0]: step.view_of for step in steps if step.view_of}
+    sources = view_sources(steps)
     settled = []
     for step in steps:
         if step.view_of and step.writes[0] in outputs:
-            chain = _chain(step.writes[0], sources)
+            output, *chain = view_chain(step.writes[0], sources)
             if taken.intersection(chain):
-                settled.append(as_copy(step, types[step.writes[0]].nbytes))
+                settled.append(as_copy(step, types[output].nbytes))
                 continue
             taken.update(chain)
         settled.append(step)
@@ -33,19 +33,10 @@ def settle_views(
 
 def output_places(steps: Sequence[Step], outputs: Collection[str]) -> dict[str, str]:
     """Value -> the output whose place it takes: all that a view which is an output goes through."""
-    sources = {step.writes[0]: step.view_of for step in steps if step.view_of}
+    sources = view_sources(steps)
     return {
         value: step.writes[0]
         for step in steps
         if step.view_of and step.writes[0] in outputs
-        for value in _chain(step.writes[0], sources)
+        for value in view_chain(step.writes[0], sources)[1:]
     }
-
-
-def _chain(value: str, sources: Mapping[str, str]) -> list[str]:
-    """What the view goes through: its source, the source of that, ..; a copied output ends it."""
-    found = []
-    while value in sources:
-        value = sources[value]
-        found.append(value)
-    return found

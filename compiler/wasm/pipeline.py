@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
+from compiler.ir.body_passes import transformed_bodies
 from compiler.ir.check import check_graph
 from compiler.ir.graph import IrGraph
-from compiler.wasm.bodies import transformed_bodies
 from compiler.wasm.check_operators import check_operators
 from compiler.wasm.options import WasmOptions
 from compiler.wasm.passes import (

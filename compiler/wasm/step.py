@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -85,3 +85,16 @@ class Step:
     view_of: str = ""
     bodies: tuple[tuple[Step, ...], ...] = ()
     flops: int = 0
+
+
+def view_sources(steps: Iterable[Step]) -> dict[str, str]:
+    """View -> the value whose bytes it is, which may be a view itself."""
+    return {step.writes[0]: step.view_of for step in steps if step.view_of}
+
+
+def view_chain(value: str, sources: Mapping[str, str]) -> list[str]:
+    """The value, what it is a view of, and so on to one that is none; ``sources`` as ``view_sources`` gives them."""
+    chain = [value]
+    while chain[-1] in sources:
+        chain.append(sources[chain[-1]])
+    return chain

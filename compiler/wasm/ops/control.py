@@ -7,14 +7,14 @@ them: the initial ones are copied there, and after each turn the body's outputs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from compiler.ir.graph import IrGraph, Node
 from compiler.wasm.kernels.copy import copy_run
 from compiler.wasm.kernels.turns import Carried, Row, Turns, emit_turns, scratch_key
 from compiler.wasm.ops.dtypes import BOOL, EVERY_DTYPE
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
-from compiler.wasm.step import Step, StepEmitter
+from compiler.wasm.step import Step, StepEmitter, view_chain, view_sources
 from wasm_emit.instructions import i32
 
 MAX_TURNS = 1 << 20
@@ -120,24 +120,17 @@ def _carried(
     body: IrGraph, steps: Sequence[Step], initial: Sequence[str], outputs: Sequence[str], skip_in: int, skip_out: int
 ) -> tuple[Carried, ...]:
     """The carried values; ``skip_in`` inputs and ``skip_out`` outputs of the body come before them."""
-    sources = {step.writes[0]: step.view_of for step in steps if step.view_of}
+    sources = view_sources(steps)
     places = body.inputs[skip_in : skip_in + len(initial)]
     results = body.outputs[skip_out : skip_out + len(initial)]
+    roots = [view_chain(result, sources)[-1] for result in results]
     return tuple(
         Carried(
             initial=start, place=place, result=result, output=output,
-            kept=_root(result, sources) == place,
-            moved=_root(result, sources) in body.inputs and _root(result, sources) != place,
+            kept=root == place, moved=root in body.inputs and root != place,
         )
-        for start, place, result, output in zip(initial, places, results, outputs, strict=True)
+        for start, place, result, root, output in zip(initial, places, results, roots, outputs, strict=True)
     )  # fmt: skip
-
-
-def _root(value: str, sources: Mapping[str, str]) -> str:
-    """What a value is a view of, at last."""
-    while value in sources:
-        value = sources[value]
-    return value
 
 
 def _step(node: Node, scope: Scope, turns: Turns, steps: tuple[Step, ...], op: str) -> Step:
