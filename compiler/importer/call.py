@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 
+from compiler.advice import ANOTHER_RUNTIME
 from compiler.importer.expansion import Expansion
 from compiler.importer.values import Values
 from compiler.ir.graph import Attribute, IrGraph, Node, ValueType
@@ -118,9 +119,9 @@ class Call:
             self.scope.define_constant(self.outputs[index], np.asarray(array))
 
     def refuse(self, reason: str, *, advice: str = "") -> UnsupportedOperatorError:
-        """The error for a use of the operator that no target can have."""
+        """The error for a use of the operator that is not covered; without ``advice`` it gives what always helps."""
         return UnsupportedOperatorError(
-            operator=self.op, node=self.name, reason=reason, stage=self.scope.stage, advice=advice
+            operator=self.op, node=self.name, reason=reason, stage=self.scope.stage, advice=advice or ANOTHER_RUNTIME
         )
 
     def fault(self, detail: str, *, advice: str = "") -> CompileError:

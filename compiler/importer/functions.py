@@ -11,6 +11,7 @@ from onnx import defs
 from compiler.importer.attributes import resolved
 from compiler.importer.call import Call
 from compiler.importer.expansion import Expansion
+from compiler.importer.model_file import MAX_OPSET, ONNX_DOMAINS, OPSET_ADVICE
 from compiler.importer.shapes import schema_of
 from compiler.importer.value_types import proto_of
 
@@ -22,12 +23,15 @@ def local_function(call: Call, functions: Mapping[tuple[str, str], onnx.Function
     """The body of a function of the model, ``None`` if the node calls none.
 
     Raises:
-        CompileError: functions call each other without end.
+        CompileError: functions call each other without end, or one asks for a newer opset than is known here.
 
     """
     function = functions.get((call.proto.domain, call.op))
     if function is None:
         return None
+    newest = max((entry.version for entry in function.opset_import if entry.domain in ONNX_DOMAINS), default=0)
+    if newest > MAX_OPSET:
+        raise call.fault(f"expected a function of opset 1 to {MAX_OPSET}, got {newest}", advice=OPSET_ADVICE)
     return _expansion(call, function, {one.name: one for one in function.attribute_proto})
 
 

@@ -6,7 +6,7 @@ Sources: ONNX IR specification (https://github.com/onnx/onnx/blob/main/docs/IR.m
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,6 +32,11 @@ MAX_OPSET = 26
 
 MIN_OPSET = 13
 """QuantizeLinear and DequantizeLinear take per-channel scales since opset 13; older models are converted."""
+
+ONNX_DOMAINS = ("", "ai.onnx")
+"""Both names of the standard operators' domain."""
+
+OPSET_ADVICE = f"export the model with opset {MAX_OPSET} or older"
 
 _EXPORT_AGAIN = "the file is truncated or is not ONNX; export it again"
 _NODE_IN_TEXT = re.compile(r"\(op_type: ?(?P<operator>[^,)]+)(?:, node name: ?(?P<node>[^)]*))?\)")
@@ -107,16 +112,24 @@ def check_opset(model: onnx.ModelProto, stage: str) -> int:
         CompileError: there is none, or it is newer than ``MAX_OPSET``.
 
     """
-    versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
+    versions = [int(entry.version) for entry in model.opset_import if entry.domain in ONNX_DOMAINS]
     if len(versions) != 1:
-        raise CompileError(stage=stage, detail=f"expected one ai.onnx opset, got {versions}")
+        raise _opset_fault(model, versions, stage)
     if not 1 <= versions[0] <= MAX_OPSET:
         raise CompileError(
-            stage=stage,
-            detail=f"expected opset 1 to {MAX_OPSET}, got {versions[0]}",
-            advice=f"export the model with opset {MAX_OPSET} or older",
+            stage=stage, detail=f"expected opset 1 to {MAX_OPSET}, got {versions[0]}", advice=OPSET_ADVICE
         )
-    return int(versions[0])
+    return versions[0]
+
+
+def _opset_fault(model: onnx.ModelProto, versions: Sequence[int], stage: str) -> CompileError:
+    """No version of ai.onnx, or several; names what there is."""
+    others = ", ".join(sorted({repr(entry.domain) for entry in model.opset_import} - {*map(repr, ONNX_DOMAINS)}))
+    if versions:
+        got, advice = " and ".join(map(str, versions)), "export the model again with one opset"
+    else:
+        got, advice = f"only {others}" if others else "none", "export the model with operators of ai.onnx"
+    return CompileError(stage=stage, detail=f"expected one opset of ai.onnx, got {got}", advice=advice)
 
 
 def guard(call: Callable[[], T], stage: str) -> T:

@@ -12,6 +12,7 @@ from onnx import ModelProto, TensorProto, helper  # noqa: TID251 - broken models
 from compiler.compile import compile_bundle
 from compiler.importer import model_file, onnx_rewrite, summary
 from compiler.passes.import_model import import_graph
+from compiler.wasm.compile import compile_module
 from edge_bundle.contract_file import parse_contract
 from edge_bundle.errors import CompileError, InvalidInputError, SkerryError
 from tests.compiler.models import classifier, classifier_job, contract_text, model
@@ -20,6 +21,14 @@ from tests.compiler.models import classifier, classifier_job, contract_text, mod
 def _with_opset(version: int) -> bytes:
     proto = classifier()
     proto.opset_import[0].version = version
+    return bytes(proto.SerializeToString())
+
+
+def _with_domains(*domains: str) -> bytes:
+    proto = classifier()
+    version = proto.opset_import[0].version
+    del proto.opset_import[:]
+    proto.opset_import.extend(helper.make_opsetid(domain, version) for domain in domains)
     return bytes(proto.SerializeToString())
 
 
@@ -82,6 +91,9 @@ def _no_rank() -> bytes:
     ("make", "text"),
     [
         pytest.param(lambda: _with_opset(27), "expected opset 1 to 26, got 27", id="opset-too-new"),
+        pytest.param(lambda: _with_domains("ai.onnx.ml", "vendor"), "got only 'ai.onnx.ml', 'vendor'", id="no-opset"),
+        pytest.param(_with_domains, "expected one opset of ai.onnx, got none", id="no-opset-at-all"),
+        pytest.param(lambda: _with_domains("", "ai.onnx"), "expected one opset of ai.onnx, got 17 and 17", id="opsets"),
         pytest.param(lambda: _with_opset(0), "expected opset 1 to 26, got 0", id="opset-zero"),
         pytest.param(
             _foreign_domain,
@@ -107,6 +119,26 @@ def test_a_bad_model_is_refused_in_one_line(tmp_path: Path, make: Callable[[], b
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "calibration.npz", "contract.toml", "evaluation.npz", "model.onnx",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("data", "advice"),
+    [
+        pytest.param(_with_opset(27), "with opset 26 or older", id="too-new"),
+        pytest.param(_with_domains("ai.onnx.ml"), "with operators of ai.onnx", id="none"),
+        pytest.param(_with_domains("", "ai.onnx"), "with one opset", id="two"),
+    ],
+)
+def test_a_wrong_opset_comes_with_advice_wherever_it_is_found(data: bytes, advice: str) -> None:
+    finders: tuple[Callable[[], object], ...] = (
+        lambda: summary.summarise(data, stage="test"),
+        lambda: onnx_rewrite.normalise(data, stage="test"),
+        lambda: compile_module(data),
+    )
+    for find in finders:
+        with pytest.raises(CompileError) as found:
+            find()
+        assert advice in found.value.advice
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeAlias
 
 from numpy.typing import NDArray
 
+from compiler.advice import ANOTHER_RUNTIME
 from compiler.ir.graph import IrGraph, Node, ValueType
 from compiler.wasm.options import WasmOptions
 from compiler.wasm.step import Step
@@ -52,5 +53,8 @@ Rules: TypeAlias = Mapping[str, Rule]
 
 
 def refuse(node: Node, reason: str, *, advice: str = "") -> UnsupportedOperatorError:
-    """Make the error for a node that the table does not cover, to be raised by the caller."""
-    return UnsupportedOperatorError(operator=node.op, node=node.name, reason=reason, advice=advice)
+    """Make the error for a node that the table does not cover, to be raised by the caller.
+
+    Without ``advice`` it gives what always helps.
+    """
+    return UnsupportedOperatorError(operator=node.op, node=node.name, reason=reason, advice=advice or ANOTHER_RUNTIME)

@@ -140,3 +140,23 @@ def test_a_broken_model_is_told_in_one_line(name: str) -> None:
     nodes, words = BROKEN[name]
     with pytest.raises(CompileError, match=words):
         read(proto(nodes, {"x": [2, 3]}, "y"))  # type: ignore[arg-type]
+
+
+def test_a_function_of_a_newer_opset_is_refused_with_advice() -> None:
+    body = helper.make_function(
+        "local", "Twice", ["a"], ["b"], [node("Add", "a a", "b")], [helper.make_opsetid("", 27)]
+    )
+    made = proto([helper.make_node("Twice", ["x"], ["y"], domain="local")], {"x": [3]}, "y")
+    made.functions.append(body)
+    made.opset_import.append(helper.make_opsetid("local", 1))
+    with pytest.raises(CompileError, match="expected a function of opset 1 to 26, got 27") as found:
+        read(made)
+    assert found.value.advice == "export the model with opset 26 or older"
+
+
+def test_a_refusal_says_what_helps() -> None:
+    made = proto([node("NonZero", "x", "y")], {"x": [3]}, "y")
+    made.graph.output[0].type.tensor_type.elem_type = 7
+    with pytest.raises(UnsupportedOperatorError, match="depends on the data") as found:
+        read(made)
+    assert "such as cpu-fp32" in found.value.advice
