@@ -9,6 +9,7 @@ import click
 
 from edge_bundle.errors import SkerryError
 from skerry.exit_codes import ExitCode, exit_code_of
+from skerry.printable import printable
 
 _EXTRAS = {
     "alembic": "hub", "sqlalchemy": "hub",
@@ -26,9 +27,9 @@ def report(error: Exception, *, verbose: bool) -> ExitCode:
         error.show()
         return ExitCode.USAGE
     sentence, advice, code = _describe(error)
-    click.echo(f"skerry: error: {_printable(sentence)}", err=True)
+    click.echo(f"skerry: error: {printable(sentence)}", err=True)
     if advice:
-        click.echo(f"advice: {_printable(advice)}", err=True)
+        click.echo(f"advice: {printable(advice)}", err=True)
     return code
 
 
@@ -48,11 +49,6 @@ def _describe(error: Exception) -> tuple[str, str, ExitCode]:
         return f"{where}{error.strerror or error or type(error).__name__}", "", code
     advice = "this is a fault of Skerry itself; run again with --verbose and report the trace"
     return f"{type(error).__name__}: {error}", advice, code
-
-
-def _printable(text: str) -> str:
-    """One line that a terminal shows as it is: a hub's or a file's text must not move the cursor or set colours."""
-    return "".join(character if character.isprintable() else " " for character in text)
 
 
 def _extra_with(error: ModuleNotFoundError) -> str | None:

@@ -13,8 +13,11 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 import click
 
+from skerry.printable import printable
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.text import Text
 
 PIPE_WIDTH = 100
 """Columns when the output is not a terminal: enough for a whole digest and its name, and for a mail or a log."""
@@ -75,7 +78,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
     for column in columns:
         result.add_column(column.rstrip("#"), justify="right" if column.endswith("#") else "left", overflow="fold")
     for row in rows:
-        result.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+        result.add_row(*map(_shown, row))
     return result
 
 
@@ -89,8 +92,14 @@ def facts(title: str, values: Mapping[str, object]) -> RenderableType:
     result.add_column(overflow="fold")
     result.title, result.title_justify, result.title_style = Text(title) if title else None, "left", "bold"
     for name, value in _flatten("", values):
-        result.add_row(f"  {name}", Text("" if value is None else str(value)))
+        result.add_row(_shown(f"  {name}"), _shown(value))
     return result
+
+
+def _shown(cell: object) -> Text:
+    from rich.text import Text
+
+    return Text("" if cell is None else printable(str(cell), keep="\n"))
 
 
 def _flatten(prefix: str, values: Mapping[str, object]) -> Iterable[tuple[str, object]]:

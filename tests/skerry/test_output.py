@@ -10,7 +10,7 @@ from rich.console import Console
 from edge_bundle.errors import UnavailableError
 from skerry.exit_codes import ExitCode
 from skerry.failures import report
-from skerry.output import facts, table
+from skerry.output import emit, facts, table
 
 HOSTILE = "pip install 'skerry[hub]' [red]x[/red] [/]"
 
@@ -44,6 +44,15 @@ def test_long_values_are_folded_never_cut() -> None:
 def test_an_error_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     report(UnavailableError(what="hub", detail="\x1b[2Jgone\nfine"), verbose=False)
     assert capsys.readouterr().err == "skerry: error: hub is unavailable:  [2Jgone fine [UnavailableError]\n"
+
+
+def test_names_that_others_chose_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    name = "x\x1b[31m\x07\r\u202e[/bold][red]"
+    emit({}, as_json=False, render=lambda: facts("", {name: name}))
+    emit({}, as_json=False, render=lambda: table("", ["name"], [[name]]))
+    shown = capsys.readouterr().out
+    assert shown.replace("\n", "").isprintable()
+    assert shown.count("x [31m   [/bold][red]") == 3
 
 
 @pytest.mark.parametrize(
