@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compiler.ir.graph import Node, ValueType
+from compiler.ir.same_pads import same_pads
 from compiler.wasm.kernels.prepared import Prepared
 from compiler.wasm.ops.rule import refuse
 
@@ -45,12 +46,11 @@ def window_of(node: Node, kernel: tuple[int, ...], sizes: tuple[int, ...], outpu
     strides, dilations = ints(node, "strides", rank), ints(node, "dilations", rank)
     mode = str(node.attrs.get("auto_pad", "NOTSET"))
     if mode in ("SAME_UPPER", "SAME_LOWER"):
-        totals = [
-            max((out - 1) * stride + (tap - 1) * dilation + 1 - size, 0)
-            for out, stride, tap, dilation, size in zip(outputs, strides, kernel, dilations, sizes, strict=True)
+        sides = [
+            same_pads(*axis, upper=mode == "SAME_UPPER")
+            for axis in zip(sizes, outputs, kernel, strides, dilations, strict=True)
         ]
-        small, large = tuple(one // 2 for one in totals), tuple(one - one // 2 for one in totals)
-        begin, end = (small, large) if mode == "SAME_UPPER" else (large, small)
+        begin, end = tuple(front for front, _ in sides), tuple(behind for _, behind in sides)
     elif mode in ("NOTSET", "VALID"):
         pads = ints(node, "pads", 2 * rank, 0) if mode == "NOTSET" else (0,) * (2 * rank)
         begin, end = pads[:rank], pads[rank:]

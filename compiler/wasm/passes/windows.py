@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from compiler.ir.graph import Node
+from compiler.ir.same_pads import same_pads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +32,7 @@ def windows_of(node: Node, kernel: Sequence[int], spatial: Sequence[int], out: S
         pads = (0,) * (2 * rank)
     elif mode in ("SAME_UPPER", "SAME_LOWER"):
         sides = [
-            _same(size, o, k, s, d, upper=mode == "SAME_UPPER")
+            same_pads(size, o, k, s, d, upper=mode == "SAME_UPPER")
             for size, o, k, s, d in zip(spatial, out, kernel, strides, dilations, strict=True)
         ]
         pads = (*(begin for begin, _ in sides), *(end for _, end in sides))
@@ -47,10 +48,3 @@ def windows_of(node: Node, kernel: Sequence[int], spatial: Sequence[int], out: S
         dilations=(dilations[0], dilations[1]),
         pads=(pads[0], pads[1], pads[2], pads[3]),
     )
-
-
-def _same(size: int, out: int, kernel: int, stride: int, dilation: int, *, upper: bool) -> tuple[int, int]:
-    """Operators.md, Conv, ``auto_pad``: the output is the input over the stride, rounded up."""
-    total = max((out - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
-    small, large = total // 2, total - total // 2
-    return (small, large) if upper else (large, small)
