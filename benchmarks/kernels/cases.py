@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.ir.graph import IrGraph, Node, ValueType
+from compiler.ir.graph import IrGraph, Node, ValueType, constant_type
 from compiler.wasm.compile import WasmModule, compile_graph
 from compiler.wasm.options import WasmOptions
 from compiler.wasm.specs import Activation, ActivationKind, Conv2d, Gemm, GlobalPool, PoolKind
@@ -31,7 +32,6 @@ class Case:
     weights: tuple[int, ...] = ()
     residual: bool = False
     count: int = 1
-    constants: dict[str, NDArray[np.float32]] = field(default_factory=dict, repr=False)
 
     def compile(self, options: WasmOptions) -> WasmModule:
         """A module of this layer alone."""
@@ -40,15 +40,19 @@ class Case:
         if self.weights:
             constants["w"] = rng.standard_normal(self.weights, dtype=np.float32)
             constants["bias"] = rng.standard_normal(self.output[-1], dtype=np.float32)
-        types = {name: ValueType(DType.FP32, array.shape) for name, array in constants.items()}
-        types |= {"x": ValueType(DType.FP32, self.input), "y": ValueType(DType.FP32, self.output)}
-        inputs = ["x"]
-        if self.residual:
-            types["r"] = types["y"]
-            inputs.append("r")
+        return self.one_node(self.op, self.spec, DType.FP32, constants, options)
+
+    def one_node(
+        self, op: str, spec: object, dtype: DType, constants: Mapping[str, NDArray[Any]], options: WasmOptions
+    ) -> WasmModule:
+        """A module of one node of this layer's shapes; its input, residual and output have that dtype."""
+        inputs = ("x", "r") if self.residual else ("x",)
+        values = {"x": self.input, "r": self.output, "y": self.output}
+        types = {name: ValueType(dtype, values[name]) for name in (*inputs, "y")}
+        types |= {name: constant_type(array) for name, array in constants.items()}
         reads = ("x", *constants, *inputs[1:])
-        node = Node(op=self.op, name="layer", inputs=reads, outputs=("y",), attrs={"spec": self.spec})
-        graph = IrGraph(inputs=tuple(inputs), outputs=("y",), nodes=(node,), types=types, constants=constants, opset=17)
+        node = Node(op=op, name="layer", inputs=reads, outputs=("y",), attrs={"spec": spec})
+        graph = IrGraph(inputs=inputs, outputs=("y",), nodes=(node,), types=types, constants=constants, opset=17)
         return compile_graph(graph, options, source="sha256:" + "0" * 64)
 
 

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.kernels.cases import Case
-from compiler.ir.graph import IrGraph, Node, ValueType
-from compiler.wasm.compile import WasmModule, compile_graph
+from compiler.wasm.compile import WasmModule
 from compiler.wasm.options import WasmOptions
 from compiler.wasm.specs import Conv2d, QConv2d, QGemm, QPool, QResidual, Quant
 from edge_bundle.tensor import DType
@@ -21,19 +20,8 @@ def compile_integer(case: Case, options: WasmOptions) -> WasmModule:
     """A module of this layer alone, uint8 activations, int8 weights with a scale for each output channel."""
     rng = np.random.default_rng(0)
     constants = _constants(rng, case)
-    types = {name: ValueType(DType(_DTYPES[name]), array.shape) for name, array in constants.items()}
-    types |= {"x": ValueType(DType.UINT8, case.input), "y": ValueType(DType.UINT8, case.output)}
-    inputs = ["x"]
-    if case.residual:
-        types["r"] = types["y"]
-        inputs.append("r")
     op, spec = _spec(rng, case)
-    node = Node(op=op, name="layer", inputs=("x", *constants, *inputs[1:]), outputs=("y",), attrs={"spec": spec})
-    graph = IrGraph(inputs=tuple(inputs), outputs=("y",), nodes=(node,), types=types, constants=constants, opset=17)
-    return compile_graph(graph, options, source="sha256:" + "0" * 64)
-
-
-_DTYPES = {"w": "INT8", "bias": "INT32"}
+    return case.one_node(op, spec, DType.UINT8, constants, options)
 
 
 def _constants(rng: np.random.Generator, case: Case) -> dict[str, NDArray[np.int8] | NDArray[np.int32]]:
