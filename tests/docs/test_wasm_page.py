@@ -12,7 +12,7 @@ import pytest
 from benchmarks.docs.measured import FILES
 from benchmarks.docs.page import PAGE, part_of
 from benchmarks.docs.static import static_parts
-from benchmarks.wasm.engines import node_binary
+from benchmarks.node import node_binary
 from compiler.wasm.options import WasmOptions
 from edge_runtime.wasm.abi import MemoryMap, ModuleInfo, StepInfo, TensorPlace, Weights
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from onnx import TensorProto, helper  # noqa: TID251
 
+from benchmarks.node import node_binary
 from tests.skerry.samples import EXAMPLE, Compiled, Done, is_tidy
 
 Skerry = Callable[..., Done]
@@ -102,9 +103,10 @@ def test_disasm_is_in_the_words_of_the_text_format(skerry: Skerry, exported: Pat
 
 
 def test_exported_javascript_runs(skerry: Skerry, exported: Path, tmp_path: Path) -> None:
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("needs Node.js on the PATH")
+    try:
+        node = node_binary()
+    except FileNotFoundError as error:
+        pytest.skip(str(error))
     script = tmp_path / "run.mjs"
     script.write_text(
         f"import {{ load }} from {json.dumps(str(exported.with_suffix('.mjs')))};\n"

