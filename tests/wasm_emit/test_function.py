@@ -203,3 +203,17 @@ def test_comments_cannot_end_or_confuse(text: str) -> None:
     assert line.isascii()
     assert line.strip().startswith(";; ")
     assemble(module.wat())
+
+
+def test_a_shared_function_is_built_once() -> None:
+    module = Module()
+    built = []
+
+    def build(into: Module, name: str) -> Function:
+        built.append(name)
+        return into.function(name)
+
+    first = module.shared("f", build)
+    assert module.shared("f", build) is first
+    assert module.shared("g", build) is not first
+    assert built == ["f", "g"]
