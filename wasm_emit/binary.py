@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from edge_bundle.errors import FormatError, LimitExceededError
+from wasm_emit.cursor import MAX_NAME_BYTES, S32_SIGN, U32_LIMIT, Cursor, encode_s32, encode_u32
 
 HEADER = b"\0asm\1\0\0\0"
 """Magic and version of every module (section 5.5.16)."""
@@ -18,17 +19,6 @@ HEADER = b"\0asm\1\0\0\0"
 MAX_SECTIONS = 256
 """Sections of one module; ours have ten, and toolchains add a handful of custom ones."""
 
-MAX_NAME_BYTES = 4096
-"""Longest name of an export, import or custom section, in bytes; ours stay below 20."""
-
-_U32_BYTES = 5
-"""LEB128 spends 7 bits a byte: 32 bits fit into five (section 5.2.2)."""
-
-_MORE, _DIGIT, _SIGN = 0x80, 0x7F, 0x40
-"""Of a LEB128 byte: more follow, its 7 bits, the sign among them."""
-
-_U32_LIMIT = 1 << 32
-_S32_SIGN = 1 << 31
 _I32_CONST, _END = 0x41, 0x0B
 
 
@@ -88,85 +78,6 @@ class Section:
         return self.end - self.body
 
 
-class Cursor:
-    """Reads numbers and names from ``data[start:end]``. Every method raises ``FormatError`` rather than read on."""
-
-    def __init__(self, data: bytes, start: int = 0, end: int | None = None, *, what: str = "module") -> None:
-        self.data, self.at, self.end, self.what = data, start, len(data) if end is None else end, what
-
-    @property
-    def left(self) -> int:
-        """Bytes not yet read."""
-        return self.end - self.at
-
-    def byte(self) -> int:
-        """The next byte."""
-        return self.take(1)[0]
-
-    def take(self, count: int) -> bytes:
-        """The next ``count`` bytes."""
-        if count > self.left:
-            raise self.bad(f"{count} more bytes at offset {self.at}", str(self.left))
-        self.at += count
-        return self.data[self.at - count : self.at]
-
-    def u32(self) -> int:
-        """An unsigned 32-bit number in LEB128."""
-        value = self._leb128()[0]
-        if value >= _U32_LIMIT:
-            raise self.bad("a number below 2**32", str(value))
-        return value
-
-    def s32(self) -> int:
-        """A signed 32-bit number in LEB128."""
-        value, bits = self._leb128()
-        if value >> (bits - 1):
-            value -= 1 << bits
-        if not -_S32_SIGN <= value < _S32_SIGN:
-            raise self.bad("a number of 32 bits", str(value))
-        return value
-
-    def count(self, *, limit: int, of: str) -> int:
-        """The length of a vector of at most ``limit`` elements. Raises ``LimitExceededError`` beyond it."""
-        count = self.u32()
-        if count > limit:
-            raise LimitExceededError(what=f"{self.what}: {of}", limit=limit, got=count, unit=of)
-        if count > self.left:  # an element takes a byte at least
-            raise self.bad(f"at least {count} bytes for {count} {of}", str(self.left))
-        return count
-
-    def name(self) -> str:
-        """A name: its length in bytes and its UTF-8 text."""
-        length = self.u32()
-        if length > MAX_NAME_BYTES:
-            raise LimitExceededError(what=f"{self.what}: name", limit=MAX_NAME_BYTES, got=length, unit="bytes")
-        raw = self.take(length)
-        try:
-            return raw.decode()
-        except UnicodeDecodeError:
-            raise self.bad("a name in UTF-8", repr(raw[:80])) from None
-
-    def finish(self) -> None:
-        """Refuse bytes that are left over."""
-        if self.left:
-            raise self.bad("its end", f"{self.left} more bytes")
-
-    def bad(self, expected: str, got: str) -> FormatError:
-        """A refusal that names what is being read."""
-        return FormatError(what=self.what, expected=expected, got=got)
-
-    def _leb128(self) -> tuple[int, int]:
-        """The digits as one number, and how many bits they have."""
-        value = bits = 0
-        for _ in range(_U32_BYTES):
-            digit = self.byte()
-            value |= (digit & _DIGIT) << bits
-            bits += 7
-            if digit < _MORE:
-                return value, bits
-        raise self.bad(f"a number of at most {_U32_BYTES} bytes", "a longer one")
-
-
 def sections(module: bytes) -> Iterator[Section]:
     """The sections of a module in order; nothing inside them is looked at but the name of a custom one.
 
@@ -199,12 +110,12 @@ def append_data(code: bytes, offset: int, data: bytes | memoryview) -> bytes:
     ``offset`` is the segment's first byte in memory. Raises ``FormatError`` if the module has data already, or does not
     parse; ``LimitExceededError`` if offset and length do not fit into 32 bits.
     """
-    if not 0 <= offset <= offset + len(data) <= _U32_LIMIT - 1:
-        raise LimitExceededError(what="data segment", limit=_U32_LIMIT - 1, got=offset + len(data), unit="bytes")
+    if not 0 <= offset <= offset + len(data) <= U32_LIMIT - 1:
+        raise LimitExceededError(what="data segment", limit=U32_LIMIT - 1, got=offset + len(data), unit="bytes")
     for section in sections(code):
         if section.id is SectionId.DATA:
             raise FormatError(what="module", expected="no data section yet", got=f"one at byte {section.start}")
-    address = offset - _U32_LIMIT if offset >= _S32_SIGN else offset
+    address = offset - U32_LIMIT if offset >= S32_SIGN else offset
     head = b"\1\0" + bytes([_I32_CONST]) + encode_s32(address) + bytes([_END]) + encode_u32(len(data))
     return b"".join((code, bytes([SectionId.DATA]), encode_u32(len(head) + len(data)), head, data))
 
@@ -222,30 +133,6 @@ def append_custom(code: bytes, name: str, payload: bytes) -> bytes:
         raise LimitExceededError(what="custom section name", limit=MAX_NAME_BYTES, got=len(text), unit="bytes")
     body = encode_u32(len(text)) + text + payload
     return b"".join((code, bytes([SectionId.CUSTOM]), encode_u32(len(body)), body))
-
-
-def encode_u32(value: int) -> bytes:
-    """LEB128 of a number in ``[0, 2**32)``."""
-    if not 0 <= value < _U32_LIMIT:
-        raise LimitExceededError(what="unsigned number", limit=_U32_LIMIT - 1, got=value, unit="")
-    digits = bytearray()
-    while value >= _MORE:
-        digits.append(value & _DIGIT | _MORE)
-        value >>= 7
-    digits.append(value)
-    return bytes(digits)
-
-
-def encode_s32(value: int) -> bytes:
-    """LEB128 of a number in ``[-2**31, 2**31)``."""
-    if not -_S32_SIGN <= value < _S32_SIGN:
-        raise LimitExceededError(what="signed number", limit=_S32_SIGN - 1, got=value, unit="")
-    digits = bytearray()
-    while not -_SIGN <= value < _SIGN:
-        digits.append(value & _DIGIT | _MORE)
-        value >>= 7
-    digits.append(value & _DIGIT)
-    return bytes(digits)
 
 
 def _section(cursor: Cursor) -> Section:

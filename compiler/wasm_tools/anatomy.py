@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from edge_runtime.wasm.abi import PAGE_BYTES, ModuleInfo
 from edge_runtime.wasm.structure import Structure, read_structure
-from wasm_emit.binary import Cursor, SectionId
+from wasm_emit.binary import SectionId
+from wasm_emit.cursor import Cursor
 
 
 @dataclass(frozen=True, kw_only=True)

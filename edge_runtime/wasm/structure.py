@@ -9,7 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from edge_bundle.errors import FormatError
-from wasm_emit.binary import Cursor, Section, SectionId, sections
+from wasm_emit.binary import Section, SectionId, sections
+from wasm_emit.cursor import Cursor
 
 MAX_TYPES = 10_000
 """Function types; ours need a handful."""

@@ -13,17 +13,14 @@ from edge_bundle.errors import FormatError, LimitExceededError, SkerryError
 from wasm_emit.assemble import assemble
 from wasm_emit.binary import (
     HEADER,
-    MAX_NAME_BYTES,
     MAX_SECTIONS,
-    Cursor,
     SectionId,
     append_custom,
     append_data,
-    encode_s32,
-    encode_u32,
     sections,
     without_custom,
 )
+from wasm_emit.cursor import MAX_NAME_BYTES, Cursor, encode_s32, encode_u32
 
 CODE = bytes(
     wasmtime.wat2wasm('(module (memory (export "memory") 1 1) (func (export "run") (result i32) i32.const 7))')

@@ -17,7 +17,8 @@ from edge_runtime.wasm.structure import (
     read_structure,
 )
 from tests.edge_runtime.wasm.modules import assemble
-from wasm_emit.binary import HEADER, SectionId, encode_u32
+from wasm_emit.binary import HEADER, SectionId
+from wasm_emit.cursor import encode_u32
 
 TYPES = bytes([1, 0x60, 0, 0])
 """One type: nothing in, nothing out."""
