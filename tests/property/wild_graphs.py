@@ -272,7 +272,8 @@ def float_graph(seed: int) -> tuple[ModelProto, dict[str, Array]]:
     wild = Wild(seed)
     for _ in range(wild.number(1, 2)):
         rank = wild.pick(2, 3, 4, 4, 4, 5)
-        wild.input(FLOAT, [wild.pick(1, 1, 2), *(wild.pick(1, 2, 3, 4, 5, 7, 8, 9) for _ in range(rank - 1))])
+        sizes = (1, 2, 3, 4, 5, 7, 8, 9) if rank < 5 else (1, 2, 3, 5)
+        wild.input(FLOAT, [wild.pick(1, 1, 2), *(wild.pick(*sizes) for _ in range(rank - 1))])
     grow(wild, float_layers, wild.number(1, 12))
     if not wild.nodes:
         wild.node("Neg", [wild.inputs[0]])

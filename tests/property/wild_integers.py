@@ -43,8 +43,11 @@ def integer_graph(seed: int) -> tuple[ModelProto, dict[str, Array]]:
         if len(values) > LAYERS:
             break
     ends = np.iinfo(dtype)
-    stored = [value.name for value in values[1:]] or [_layer(wild, values[:1], dtype).name]
-    return wild.model(stored), {name: wild.rng.integers(ends.min, ends.max + 1, shape).astype(dtype)}
+    if len(values) == 1:
+        values.append(_store(wild, wild.node("Relu", [_read(wild, values[0])]), 0.05, dtype))
+    return wild.model([value.name for value in values[1:]]), {
+        name: wild.rng.integers(ends.min, ends.max + 1, shape).astype(dtype)
+    }
 
 
 def _parameters(w: Wild, scale: float, dtype: Any) -> tuple[str, str]:
