@@ -6,6 +6,7 @@ form of its newest version (``dialect.py``), and float64 is float32 inside (``co
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ from onnx import version_converter
 
 from compiler.importer.bindings import Bindings, bound_inputs
 from compiler.importer.call import Scope
-from compiler.importer.model_file import MIN_OPSET, check_opset, guard, parse
+from compiler.importer.model_file import MAX_NODES, MIN_OPSET, check_opset, guard, nodes, parse
 from compiler.importer.reader import Reader
 from compiler.importer.summary import check_self_contained
 from compiler.importer.tensors import initial_array
@@ -27,7 +28,7 @@ from compiler.ir.demote import demote_float64
 from compiler.ir.graph import IrGraph
 from compiler.ir.outputs import named_outputs
 from compiler.ir.prune import prune
-from edge_bundle.errors import CompileError, UnsupportedOperatorError
+from edge_bundle.errors import CompileError, LimitExceededError, UnsupportedOperatorError
 
 OLDEST_READ = 7
 """Older models broadcast by attributes; they are converted to ``MIN_OPSET`` first (Broadcasting.md)."""
@@ -56,6 +57,7 @@ def read_graph(
     """
     model = _current(parse(data, stage), stage)
     check_self_contained(model, stage)
+    _check_size(model.graph)
     values = Values()
     scope = Scope(values=values, opsets=_opsets(model), stage=stage, nodes=[])
     inputs = _define_inputs(model.graph, scope, Bindings(batch=batch, dims=dims, bind=bind))
@@ -77,6 +79,13 @@ def _current(model: onnx.ModelProto, stage: str) -> onnx.ModelProto:
     if check_opset(model, stage) >= OLDEST_READ:
         return model
     return guard(lambda: version_converter.convert_version(model, MIN_OPSET), stage)
+
+
+def _check_size(graph: onnx.GraphProto) -> None:
+    """Bodies count as often as they stand there; reading each node takes 0.2 ms, so that this is looked at first."""
+    count = sum(1 for _ in itertools.islice(nodes(graph), MAX_NODES + 1))
+    if count > MAX_NODES:
+        raise LimitExceededError(what="model", limit=MAX_NODES, got=count, unit="nodes")
 
 
 def _opsets(model: onnx.ModelProto) -> dict[str, int]:

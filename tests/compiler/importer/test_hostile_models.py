@@ -114,7 +114,20 @@ CASES: dict[str, tuple[ModelProto, str]] = {
     ),
 }  # fmt: skip
 
+
+def branched(times: int) -> ModelProto:
+    """Branches inside branches, each twice: 2^times nodes."""
+    branch = helper.make_graph([node("Neg", "x", "y")], "branch", [], [value("y", TensorProto.FLOAT, None)])
+    for _ in range(times):
+        made = node("If", "p", "y", then_branch=branch, else_branch=branch)
+        branch = helper.make_graph([made], "branch", [], [value("y", TensorProto.FLOAT, None)])
+    made = node("If", "p", "y", then_branch=branch, else_branch=branch)
+    given = [value("x", TensorProto.FLOAT, [1, 4]), value("p", TensorProto.BOOL, [])]
+    return model(graph([made], given, [value("y", TensorProto.FLOAT, None)]))
+
+
 LIMITS: dict[str, tuple[ModelProto, str]] = {
+    "branches that double": (branched(16), "model: expected at most 100000 nodes, got 100001"),
     "a value that no memory holds": (doubled(40), "value 'v29': expected at most 4294967296 bytes"),
     "an expansion to terabytes": (
         proto([node("Expand", "x s", "y")], ROW, "y", {"s": integers(1 << 31, 1 << 31, 4)}), "value 'y'",
