@@ -91,6 +91,7 @@ def test_special_values_pass_through() -> None:
         pytest.param("(i32.trunc_f32_s (f32.const nan))", "invalid conversion to integer", id="conversion"),
         pytest.param("(call 2)", "wasm trap: call stack exhausted", id="endless-recursion"),
         pytest.param("(i32.const 7)", "run: expected status 0, got 7", id="status"),
+        pytest.param("(memory.grow (i32.const 1))", "run: expected status 0, got -1", id="more-memory"),
     ],
 )
 def test_a_failed_run_is_an_error_and_not_the_last_one(run: str, message: str) -> None:
