@@ -8,6 +8,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from benchmarks.agent_start import measure_starts, start_rows
 from benchmarks.rows import write_rows
 from benchmarks.serving import Plan, run_serving, serving_table, skipped_rows
 from benchmarks.subjects import DEFAULT_MODELS
@@ -30,11 +31,15 @@ def main(out: Path, models: Path, rounds: int, seconds: float) -> None:
     with Progress(console=console) as progress:
         task = progress.add_task("agent, aiohttp, engine", total=plan.segments())
         measured = run_serving(plan, lambda: progress.advance(task))
+        task = progress.add_task("starts of an agent", total=rounds)
+        node = start_rows(measure_starts(rounds, lambda: progress.advance(task)))
     console.print(serving_table(measured))
+    for row in node:
+        console.print(f"{row.name}: {row.value:.2f} {row.unit}, goal {row.target:g}")
     missing = skipped_rows(plan)
     for row in missing:
         console.print(f"{row.name}: {row.unit}")
-    rows = [row for one in measured for row in one.rows()] + missing
+    rows = [row for one in measured for row in one.rows()] + node + missing
     write_rows(rows, out)
     console.print(f"{len(rows)} rows in {out}")
 
