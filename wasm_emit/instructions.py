@@ -86,22 +86,13 @@ def v128_const(shape: str, *lanes: float) -> Expr:
     return Expr(V128, f"(v128.const {shape} {' '.join(words)})")
 
 
-_CONSTANTS: dict[str, Instruction] = {
-    "i32.const": as_i32,
-    "i64.const": i64_const,
-    "f32.const": f32_const,
-    "f64.const": f64_const,
-    "v128.const": v128_const,
-}
-
-
 def _make(full: str) -> Instruction | None:
     prefix, _, name = full.partition(".")
     if full in PLAIN:
         return _plain(full, *PLAIN[full])
     if prefix in LANES and name.startswith(("extract_lane", "replace_lane")):
         return _lane(full, *LANES[prefix])
-    return _CONSTANTS.get(full) or _make_access(full, name)
+    return _make_access(full, name)
 
 
 def _make_access(full: str, name: str) -> Instruction | None:

@@ -10,7 +10,7 @@ from compiler.wasm.lanes import Lanes
 from compiler.wasm.storage import load
 from edge_bundle.tensor import DType
 from wasm_emit.function import Function, Local
-from wasm_emit.instructions import i32, i64, select
+from wasm_emit.instructions import i32, i64, i64_const, select
 from wasm_emit.types import I64, Expr
 
 OUTSIDE = "an index outside its axis traps"
@@ -27,8 +27,8 @@ def checked_index(fn: Function, value: Expr, size: int, *, negative: bool = Fals
     """An i64 as an i32 below ``size``; with ``negative``, -1 is the last. Anything else traps."""
     wide = fn.new(value, "wide")
     if negative:
-        fn.set(wide, select(i64.add(wide, i64.const(size)), wide, i64.lt_s(wide, i64.const(0))))
-    with fn.if_(i64.ge_u(wide, i64.const(size))):
+        fn.set(wide, select(i64.add(wide, i64_const(size)), wide, i64.lt_s(wide, i64_const(0))))
+    with fn.if_(i64.ge_u(wide, i64_const(size))):
         fn.trap()
     return fn.new(i32.wrap_i64(wide), "index")
 

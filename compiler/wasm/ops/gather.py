@@ -16,7 +16,7 @@ from compiler.wasm.ops.copies import layout
 from compiler.wasm.ops.dtypes import EVERY_DTYPE, NUMBERS
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.step import Emit, Step, StepEmitter
-from wasm_emit.instructions import i32, i64, select
+from wasm_emit.instructions import i32, i64, i64_const, select
 
 
 def _gather(node: Node, scope: Scope) -> Step:
@@ -141,8 +141,8 @@ def _one_hot(node: Node, scope: Scope) -> Step:
         ]
         with loops(fn, [outer, inner], pointers) as ((pick, to), _):
             wide = fn.new(load_int(pick, picks.dtype), "wide")
-            fn.set(wide, select(i64.add(wide, i64.const(depth)), wide, i64.lt_s(wide, i64.const(0))))
-            with fn.if_(i64.lt_u(wide, i64.const(depth))):
+            fn.set(wide, select(i64.add(wide, i64_const(depth)), wide, i64.lt_s(wide, i64_const(0))))
+            with fn.if_(i64.lt_u(wide, i64_const(depth))):
                 fn.do(put(to + i32.wrap_i64(wide) * (inner * item), one))
 
     reads = tuple(dict.fromkeys((node.input(0), node.input(2))))

@@ -14,8 +14,8 @@ from compiler.wasm.ops.dtypes import EVERY_DTYPE
 from compiler.wasm.ops.rule import Rule, Rules, Scope
 from compiler.wasm.step import Step, StepEmitter
 from wasm_emit.function import Function, Local
-from wasm_emit.instructions import i32, i64, memory, select
-from wasm_emit.types import Expr
+from wasm_emit.instructions import i32, i64, i64_const, memory, select
+from wasm_emit.types import Expr, as_i32
 
 
 def _trilu(node: Node, scope: Scope) -> Step:
@@ -51,7 +51,7 @@ def _diagonal(out: StepEmitter, value: str, rows: int, columns: int) -> Local:
     if not value:
         return fn.new(0, "diagonal")
     wide = fn.new(i64.load(fn.new(out.at(value))), "wide")
-    for limit, beyond in ((i64.const(-rows), i64.lt_s), (i64.const(columns), i64.gt_s)):
+    for limit, beyond in ((i64_const(-rows), i64.lt_s), (i64_const(columns), i64.gt_s)):
         fn.set(wide, select(limit, wide, beyond(wide, limit)))
     return fn.new(i32.wrap_i64(wide), "diagonal")
 
@@ -59,8 +59,8 @@ def _diagonal(out: StepEmitter, value: str, rows: int, columns: int) -> Local:
 def _clamped(fn: Function, value: Expr, high: int) -> Local:
     """An i32 brought into ``[0, high]``."""
     edge = fn.new(value, "edge")
-    fn.set(edge, select(i32.const(0), edge, i32.lt_s(edge, 0)))
-    fn.set(edge, select(i32.const(high), edge, i32.gt_s(edge, high)))
+    fn.set(edge, select(as_i32(0), edge, i32.lt_s(edge, 0)))
+    fn.set(edge, select(as_i32(high), edge, i32.gt_s(edge, high)))
     return edge
 
 

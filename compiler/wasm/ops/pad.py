@@ -17,8 +17,8 @@ from compiler.wasm.ops.copies import Copy, copies, layout
 from compiler.wasm.ops.dtypes import EVERY_DTYPE
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.step import Step, StepEmitter
-from wasm_emit.instructions import i32, i64
-from wasm_emit.types import Expr
+from wasm_emit.instructions import i64_const
+from wasm_emit.types import Expr, as_i32
 
 _Mode: TypeAlias = Literal["edge", "reflect", "wrap"]
 
@@ -76,7 +76,7 @@ def _bits(out: StepEmitter, value: str, itemsize: int) -> Expr:
     if value:
         load, _ = element_access(itemsize)
         return load(out.fn.new(out.at(value)))
-    return i64.const(0) if itemsize == 8 else i32.const(0)  # noqa: PLR2004 - bytes of an i64
+    return i64_const(0) if itemsize == 8 else as_i32(0)  # noqa: PLR2004 - bytes of an i64
 
 
 def _table(size: int, before: int, after: int, mode: _Mode) -> NDArray[Any]:

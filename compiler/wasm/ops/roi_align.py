@@ -18,7 +18,7 @@ from compiler.wasm.sizes import FLOAT_BYTES
 from compiler.wasm.step import Step, StepEmitter
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import f32, f32_const, i32, select
-from wasm_emit.types import Expr
+from wasm_emit.types import Expr, as_i32
 
 MAX_SAMPLES = 4096
 """Samples per axis of one bin. Data that asks for more traps, so that the time of a run stays bounded."""
@@ -91,7 +91,7 @@ def _bin(fn: Function, node: Node, roi: Expr, part: int, cell: Expr, count: int)
     if ratio > 0:
         return _Bin(start=start, extent=extent, samples=fn.new(ratio, "samples"))
     samples = fn.new(i32.trunc_sat_f32_s(f32.ceil(extent)), "samples")
-    fn.set(samples, select(samples, i32.const(0), i32.gt_s(samples, 0)))
+    fn.set(samples, select(samples, as_i32(0), i32.gt_s(samples, 0)))
     with fn.if_(i32.gt_s(samples, MAX_SAMPLES)):
         fn.trap()
     return _Bin(start=start, extent=extent, samples=samples)
@@ -112,7 +112,7 @@ def _samples(fn: Function, one: _Bin) -> Iterator[Local]:
 
 def _taps(fn: Function, axes: Sequence[SampledAxis], positions: Sequence[Local]) -> tuple[list[Tap], Local]:
     """Four taps, and whether the position counts at all: up to one element beyond the tensor it does."""
-    inside: Expr = i32.const(1)
+    inside: Expr = as_i32(1)
     taps = []
     for axis, position in zip(axes, positions, strict=True):
         near = i32.and_(f32.ge(position, f32_const(-1.0)), f32.le(position, f32_const(axis.size)))
@@ -134,7 +134,7 @@ def _finish(fn: Function, to: Expr, channels: Sequence[int], count: Local, mode:
     """Divide by the number of samples; without any the result is zero."""
     with loops(fn, channels[:1], [(to, channels[1:])]) as ((element,), _):
         if mode == "avg":
-            least = select(count, i32.const(1), i32.gt_s(count, 1))
+            least = select(count, as_i32(1), i32.gt_s(count, 1))
             fn.do(f32.store(element, f32.div(f32.load(element), f32.convert_i32_s(least))))
         else:
             fn.do(f32.store(element, select(f32.load(element), f32_const(0.0), i32.gt_s(count, 0))))

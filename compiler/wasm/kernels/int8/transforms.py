@@ -75,7 +75,7 @@ def _input_transform(fn: Function, d: Sequence[Local]) -> list[Expr]:
         return fn.new(value, "b")
 
     def quadruple(value: Expr) -> Expr:
-        return i16x8.shl(value, i32.const(2))
+        return i16x8.shl(value, 2)
 
     even = new(i16x8.sub(d[4], quadruple(d[2])))
     odd = new(i16x8.sub(d[3], quadruple(d[1])))
@@ -153,11 +153,11 @@ def _output_transform(fn: Function, m: Sequence[Local]) -> list[Local]:
 
     sum_near, sum_far = new(i32x4.add(m[1], m[2])), new(i32x4.add(m[3], m[4]))
     near, far = new(i32x4.sub(m[1], m[2])), new(i32x4.sub(m[3], m[4]))
-    last = new(i32x4.add(i32x4.shl(far, i32.const(2)), m[5]))
+    last = new(i32x4.add(i32x4.shl(far, 2), m[5]))
     return [
         new(i32x4.add(i32x4.add(m[0], sum_near), sum_far)),
         new(i32x4.add(near, i32x4.add(far, far))),
-        new(i32x4.add(sum_near, i32x4.shl(sum_far, i32.const(2)))),
+        new(i32x4.add(sum_near, i32x4.shl(sum_far, 2))),
         new(i32x4.add(near, i32x4.add(last, last))),
     ]
 
@@ -165,5 +165,5 @@ def _output_transform(fn: Function, m: Sequence[Local]) -> list[Local]:
 def _scaled_sums(total: Local, bias: Local, scale: Local, stored: Stored) -> Expr:
     """576 times four sums to four results, not narrowed yet."""
     times_64 = i32x4.add(i32x4.mul(total, v128_const("i32x4", INVERSE_OF_9)), bias)
-    exact = i32x4.shr_s(times_64, i32.const(SIXTY_FOUR))
+    exact = i32x4.shr_s(times_64, SIXTY_FOUR)
     return rounded(scaled(exact, scale, stored), stored.zero_point)
