@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,15 +43,20 @@ RECIPES = {
 
 
 def main() -> None:
-    """Write every model's folder."""
+    """Write the folder of every model that is there."""
     parser = argparse.ArgumentParser(description="Make real models ready to compile.")
     parser.add_argument("models", type=Path, help="folder with kws_dscnn, ic_resnet8, ...")
     parser.add_argument("out", type=Path, help="folder to write to")
     parser.add_argument("--only", choices=list(RECIPES), action="append", help="this model alone; may be repeated")
     options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
     for name, recipe in RECIPES.items():
-        if not options.only or name in options.only:
+        if options.only and name not in options.only:
+            continue
+        if (options.models / recipe.file).is_file():
             prepare(name, recipe, options.models.absolute(), options.out / name)
+        else:
+            sys.stderr.write(f"{name} is left out: no {options.models / recipe.file}\n")
 
 
 def prepare(name: str, recipe: Recipe, models: Path, out: Path) -> None:
