@@ -12,7 +12,7 @@ from compiler.wasm.options import WasmOptions
 from edge_bundle.archive import unpack
 from edge_bundle.blobs import decompress
 from edge_bundle.canonical import decode
-from edge_bundle.errors import InvalidInputError, NotFoundError
+from edge_bundle.errors import FormatError, InvalidInputError, NotFoundError
 from edge_bundle.layout import Layout
 from edge_bundle.limits import MAX_ARTIFACT_BLOB_BYTES, MAX_ARTIFACT_BYTES, MAX_CONFIG_BYTES, MAX_INDEX_BYTES
 from edge_bundle.manifest import VariantManifest
@@ -85,7 +85,11 @@ def _from_file(path: Path, profile: str | None, options: WasmOptions) -> bytes:
     _only_for_models(path, options, "a module")
     if profile is not None:
         raise _useless(path, "--profile", "a module", "leave it out: a module is one variant")
-    module = checked(data)
+    try:
+        module = checked(data)
+    except FormatError as error:
+        what, advice = f"{path}: {error.what}", "it is cut off, was edited, or is no module of Skerry; export it again"
+        raise FormatError(what=what, expected=error.expected, got=error.got, advice=advice) from error
     if options.batch not in (1, module.info.batch):
         raise _useless(path, f"--batch but {module.info.batch}", "this module", _FIXED)
     return module.assembled(None)

@@ -75,7 +75,7 @@ def _variant_table(variants: Iterable[VariantDescription]) -> RenderableType:
             manifest.profile, f"{manifest.runtime} {manifest.precision.value}", manifest.numeric_class.value,
             accuracy, latency, f"{variant.download_bytes / 1000:.1f}", short(variant.variant_digest),
         ))  # fmt: skip
-    columns = ("profile", "runs on", "numeric class", "accuracy#", "p50 us#", "kB#", "digest")
+    columns = ("profile", "runs on", "numeric class", "accuracy#", "p50 us#", "download kB#", "digest")
     return table("variants", columns, rows)
 
 

@@ -187,3 +187,24 @@ def test_a_module_under_another_name(skerry: Skerry, exported: Path, tmp_path: P
     assert skerry("wasm", "inspect", other, *FAST, "--json").code == 0
     done = skerry("inspect", exported)
     assert (done.code, "skerry wasm inspect" in done.err) == (3, True)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        pytest.param(lambda data: b"", "expected header", id="empty"),
+        pytest.param(lambda data: data[: len(data) // 2], "expected a section of at most", id="cut off"),
+        pytest.param(lambda data: data[:5000] + bytes([data[5000] ^ 1]) + data[5001:], "module's seal", id="edited"),
+        pytest.param(lambda data: data[:8], "a custom section 'skerry'", id="of another compiler"),
+    ],
+)
+def test_a_damaged_module(
+    skerry: Skerry, exported: Path, tmp_path: Path, damage: Callable[[bytes], bytes], said: str
+) -> None:
+    path = tmp_path / "damaged.wasm"
+    path.write_bytes(damage(exported.read_bytes()))
+    for verb in (["inspect"], ["disasm"], ["export", "--out", tmp_path / "x.wasm"]):
+        done = skerry("wasm", *verb, path)
+        assert (done.code, said in done.err) == (3, True), done.err
+        assert str(path) in done.err
+        assert "export it again" in done.err
