@@ -33,8 +33,8 @@ ROWS, VECTORS = 4, 2
 LONE_VECTORS = 4
 """Vectors of a tile of one row."""
 
-_LANE_BYTES = 4
-_WIDTH = 4
+_LANE_BYTES, _WIDTH = 4, 4
+"""Bytes of a lane, and lanes of a vector: whatever their dtype, elements are multiplied in 32 bits."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,10 +12,9 @@ from compiler.wasm.lanes import Lanes
 from compiler.wasm.ops.arguments import axis_of
 from compiler.wasm.ops.dtypes import FP32, NUMBERS
 from compiler.wasm.ops.rule import Lower, Rule, Rules, Scope, refuse
-from compiler.wasm.sizes import FLOAT_LANES
+from compiler.wasm.sizes import FLOAT_LANES, INDEX_BYTES
 from compiler.wasm.step import Step, StepEmitter
 from compiler.wasm.storage import store
-from edge_bundle.tensor import DType
 from wasm_emit.instructions import i64, memory
 
 _FLOPS = 25
@@ -76,7 +75,6 @@ def _argument(*, least: bool) -> Lower:
         dtype = scope.type_of(node.input(0)).dtype
         last = bool(node.attrs.get("select_last_index", 0))
         lanes, item = Lanes(dtype, 1), dtype.itemsize
-        index_bytes = DType.INT64.itemsize
 
         def emit(e: StepEmitter) -> None:
             fn = e.fn
@@ -84,7 +82,7 @@ def _argument(*, least: bool) -> Lower:
                 return
             bases = [
                 (fn.new(e.at(node.input(0)), "base"), [size * inner * item, item]),
-                (fn.new(e.at(node.output), "base"), [inner * index_bytes, index_bytes]),
+                (fn.new(e.at(node.output), "base"), [inner * INDEX_BYTES, INDEX_BYTES]),
             ]
             with loops(fn, [outer, inner], bases) as ((line, out), _):
                 place = place_of_extreme(fn, lanes, line, size, inner * item, least=least, last=last)
