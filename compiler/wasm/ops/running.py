@@ -59,7 +59,10 @@ def _cumulative(start: float, combine: Callable[[Lanes, Expr, Expr], Expr]) -> L
 
 
 def _top_k(node: Node, scope: Scope) -> Step:
-    """The k best in order, earlier ones first among equals: insertion into the output, which is always sorted."""
+    """The k best in order, earlier ones first among equals: insertion into the output, which is always sorted.
+
+    NaN counts as greater than every number, as numpy sorts it.
+    """
     kind = scope.type_of(node.input(0))
     axis = axis_of(node, kind.rank, -1)
     count = scope.type_of(node.output).shape[axis]
@@ -99,7 +102,7 @@ class _Ranks:
         self, fn: Function, lanes: Lanes, values: Expr, indices: Expr, inner: int, count: int, *, largest: bool
     ) -> None:
         self._fn, self._lanes, self._values, self._indices = fn, lanes, values, indices
-        self._count, self._better = count, lanes.gt if largest else lanes.lt
+        self._count, self._largest = count, largest
         self._item, self._index_item = inner * lanes.dtype.itemsize, inner * INDEX_BYTES
 
     def insert(self, at: Expr, index: Expr) -> None:
@@ -112,10 +115,17 @@ class _Ranks:
                 fn.set(rank, index)
                 fn.br(fits, i32.lt_u(index, self._count))
                 fn.set(rank, self._count - 1)
-                fn.br(done, i32.eqz(self._better(value, load(self._lanes, self._value(rank)))))
+                last = fn.new(load(self._lanes, self._value(rank)), "last")
+                fn.br(done, i32.eqz(self._better(value, last)))
             self._shift(rank, value)
             fn.do(store(self._lanes, self._value(rank), value))
             fn.do(i64.store(self._index(rank), i64.extend_i32_u(index)))
+
+    def _better(self, value: Local, other: Local) -> Expr:
+        lanes, (great, small) = self._lanes, (value, other) if self._largest else (other, value)
+        if not lanes.is_float:
+            return lanes.gt(great, small)
+        return i32.or_(lanes.gt(great, small), i32.and_(lanes.ne(great, great), lanes.eq(small, small)))
 
     def _shift(self, rank: Local, value: Local) -> None:
         """Move worse ones back by one until the place is found."""
@@ -143,5 +153,7 @@ _SUM = _cumulative(0.0, lambda lanes, total, value: lanes.add(total, value))
 RULES: Rules = {
     "CumProd": Rule(lower=_PRODUCT, dtypes=NUMBERS, note=_AXIS),
     "CumSum": Rule(lower=_SUM, dtypes=NUMBERS, note=_AXIS),
-    "TopK": Rule(lower=_top_k, dtypes=NUMBERS, note="a constant k; equal elements keep their order"),
+    "TopK": Rule(
+        lower=_top_k, dtypes=NUMBERS, note="a constant k; equal elements keep their order; NaN is the greatest"
+    ),
 }

@@ -138,3 +138,17 @@ def test_top_k(case: Case) -> None:
 )  # fmt: skip
 def test_one_hot(case: Case) -> None:
     case.check()
+
+
+@pytest.mark.parametrize("largest", [0, 1])
+@pytest.mark.parametrize("count", [1, 4, 9])
+def test_top_k_takes_nan_for_the_greatest(largest: int, count: int) -> None:
+    """ONNX leaves it open, ONNX Runtime's answers depend on where the NaN lies; numpy sorts it behind all others."""
+    x = np.array([3, np.nan, -np.inf, 7, -np.nan, np.inf, -2, 7, 0], np.float32)
+    made = Case(
+        name="nan", op="TopK", inputs=[x, ints(count)], attrs={"largest": largest}, outputs=[TensorProto.FLOAT, INT64]
+    )
+    values, indices = made.run()
+    order = np.array([1, 4, 5, 3, 7, 0, 8, 6, 2]) if largest else np.argsort(x, kind="stable")
+    np.testing.assert_array_equal(indices, order[:count])
+    np.testing.assert_array_equal(values, x[order[:count]])
