@@ -14,10 +14,12 @@ from edge_bundle.digest import Digest, sha256_digest
 from edge_bundle.limits import MAX_CONTRACT_BYTES
 from edge_bundle.strict_toml import load_toml, parse_toml
 
+_HOW_TO = "write one: docs/contract.md lists its keys, examples/digits/contract.toml is one"
+
 
 def load_contract(path: str | Path) -> Contract:
     """Read and check a contract file. Raises ``NotFoundError``, ``InvalidInputError`` or ``LimitExceededError``."""
-    contract = load_toml(path, Contract, what="contract", max_bytes=MAX_CONTRACT_BYTES)
+    contract = load_toml(path, Contract, what="contract", max_bytes=MAX_CONTRACT_BYTES, advice=_HOW_TO)
     check_contract(contract, file=str(path))
     return contract
 

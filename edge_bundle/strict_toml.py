@@ -33,8 +33,8 @@ _PATTERN_WORDS = {
 _SHOWN_CHARS = 80
 
 
-def load_toml(path: str | Path, type_: type[T], *, what: str, max_bytes: int) -> T:
-    """Read a file into a Struct; ``what`` names its kind in errors ("contract").
+def load_toml(path: str | Path, type_: type[T], *, what: str, max_bytes: int, advice: str = "") -> T:
+    """Read a file into a Struct; ``what`` names its kind in errors ("contract"), ``advice`` helps where there is none.
 
     Raises ``NotFoundError``, ``InvalidInputError`` or ``LimitExceededError``.
     """
@@ -43,7 +43,7 @@ def load_toml(path: str | Path, type_: type[T], *, what: str, max_bytes: int) ->
         with path.open("rb") as file:
             data = file.read(max_bytes + 1)
     except FileNotFoundError:
-        raise NotFoundError(what=f"{what} file", name=str(path)) from None
+        raise NotFoundError(what=f"{what} file", name=str(path), advice=advice) from None
     except OSError as error:
         raise InvalidInputError(file=str(path), expected="a readable file", got=str(error.strerror)) from None
     return parse_toml(data, type_, file=str(path), what=what, max_bytes=max_bytes)

@@ -148,7 +148,7 @@ def _bind(dim: onnx.TensorShapeProto.Dimension, size: int, symbols: dict[str, in
         raise CompileError(
             stage=stage,
             detail=f"input {where!r}: expected symbol {dim.dim_param!r} to have one size, got {known} and {size}",
-            advice="give both dimensions the same size in the contract",
+            advice="--dim and the contract have to give a symbol the same size, wherever it stands",
         )
 
 

@@ -63,6 +63,8 @@ def read_graph(
     inputs = _define_inputs(model.graph, scope, Bindings(batch=batch, dims=dims, bind=bind))
     functions = {(one.domain, one.name): one for one in model.functions}
     Reader(functions, native).read_all(model.graph.node, scope)
+    if not model.graph.output:
+        raise CompileError(stage=stage, detail="graph: expected at least one output, got none")
     outputs = {value.name: _output(value, scope) for value in model.graph.output}
     graph = IrGraph(
         inputs=tuple(inputs),

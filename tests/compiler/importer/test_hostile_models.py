@@ -156,6 +156,13 @@ def test_beyond_a_limit(name: str) -> None:
         read(made)
 
 
+def test_a_model_that_gives_nothing() -> None:
+    made = proto([node("Neg", "x", "y")], ROW, "y")
+    made.graph.ClearField("output")
+    with pytest.raises(CompileError, match="expected at least one output, got none"):
+        read(made)
+
+
 def test_names_of_functions_inside_functions_stay_short() -> None:
     inner = helper.make_function("own", "F", ["a"], ["b"], [node("Neg", "a", "b")], [helper.make_opsetid("", 18)])
     made = proto([helper.make_node("F", ["x"], ["y"], name="n" * 100_000, domain="own")], ROW, "y")
