@@ -107,7 +107,8 @@ def check_bindings() -> None:
     declared = getattr(bindings, f"_{_SYMBOL}", None)
     size = ctypes.sizeof(bindings.wasmtime_val_raw_t)
     if declared is None or list(declared.argtypes) != expected or size != _VALUE_BYTES:
-        detail = f"wasmtime's bindings: expected {_SYMBOL} of five arguments as in wasmtime 45 to 50, got another declaration"
+        expected_call = f"{_SYMBOL} of five arguments, as in wasmtime 45 to 50"
+        detail = f"wasmtime's bindings: expected {expected_call}, got another declaration"
         raise EngineError(runtime="wasm", detail=detail, advice=_ADVICE)
 
 
