@@ -8,7 +8,6 @@ from compiler.wasm.ops import (
     col2im,
     compare,
     control,
-    conv,
     convolve,
     deform,
     determinant,
@@ -22,13 +21,11 @@ from compiler.wasm.ops import (
     movement,
     normalise,
     pad,
-    pool2d,
     pooling,
     power,
     products,
     qlinear,
     quantize_linear,
-    quantized,
     reduce,
     resize,
     rnn,
@@ -38,6 +35,7 @@ from compiler.wasm.ops import (
     softmax,
     transposed,
 )
+from compiler.wasm.ops.internal import conv2d, gemm, pool2d, quantized
 from compiler.wasm.ops.rule import Rules
 
 TABLE: Rules = {
@@ -46,7 +44,7 @@ TABLE: Rules = {
     **col2im.RULES,
     **compare.RULES,
     **control.RULES,
-    **conv.RULES,
+    **conv2d.RULES,
     **convolve.RULES,
     **deform.RULES,
     **determinant.RULES,
@@ -54,6 +52,7 @@ TABLE: Rules = {
     **fourier.RULES,
     **functions.RULES,
     **gather.RULES,
+    **gemm.RULES,
     **grid_sample.RULES,
     **matmul.RULES,
     **matrices.RULES,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from compiler.wasm.ops.quantized_layer import MAX_RELAXED
+from compiler.wasm.ops.internal.quantized_layer import MAX_RELAXED
 from compiler.wasm.specs import Conv2d
 from tests.wasm.kernels_int8.layers import S8, U8, Layer, conv_layer, expected_conv, ort_conv, run_relaxed
 

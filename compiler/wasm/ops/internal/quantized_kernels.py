@@ -11,7 +11,7 @@ from compiler.wasm.kernels.int8.image import Image
 from compiler.wasm.kernels.int8.packing import WORDS
 from compiler.wasm.kernels.int8.requantize import Stored
 from compiler.wasm.kernels.int8.winograd import Tiling
-from compiler.wasm.ops.quantized_layer import Layer, add_residual, padder, widener
+from compiler.wasm.ops.internal.quantized_layer import Layer, add_residual, padder, widener
 from compiler.wasm.ops.rule import refuse
 from compiler.wasm.step import Step, StepEmitter
 from wasm_emit.function import Local

@@ -19,8 +19,8 @@ from compiler.wasm.kernels.f32.window import Axis
 from compiler.wasm.kernels.f32.winograd import winograd_function
 from compiler.wasm.kernels.f32.winograd_shape import MAX_BLOCK, POINTS, WinogradShape, pack_winograd
 from compiler.wasm.kernels.f32.winograd_transforms import PAIR_BYTES, weights_function
+from compiler.wasm.ops.internal.gemm import gemm_step
 from compiler.wasm.ops.kernel_step import Expansion, kernel_step
-from compiler.wasm.ops.matmul import gemm_step
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.specs import Conv2d
 from compiler.wasm.step import Step, StepEmitter

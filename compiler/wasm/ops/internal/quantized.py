@@ -11,9 +11,9 @@ from compiler.ir.graph import Node
 from compiler.wasm.kernels.int8.image import Image
 from compiler.wasm.kernels.int8.winograd import fits
 from compiler.wasm.ops.dtypes import BYTES
-from compiler.wasm.ops.quantized_kernels import convolution, depthwise, product, winograd
-from compiler.wasm.ops.quantized_layer import make_layer
-from compiler.wasm.ops.quantized_values import lower_add, lower_mul, lower_pool, lower_table
+from compiler.wasm.ops.internal.quantized_kernels import convolution, depthwise, product, winograd
+from compiler.wasm.ops.internal.quantized_layer import make_layer
+from compiler.wasm.ops.internal.quantized_values import lower_add, lower_mul, lower_pool, lower_table
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.specs import QConv2d, QGemm
 from compiler.wasm.step import Step
