@@ -6,7 +6,7 @@
 - graph to graph: ``pipeline.py`` and ``passes``; operators that passes make: ``specs.py``, ``check_operators.py``
 - node to step (``step.py``): ``lower.py`` and ``ops``, a rule for each operator
 - the code of steps: ``kernels``; elementary functions: ``math``
-- what both are written with: ``lanes.py``, ``storage.py``, ``convert.py``, ``rounding.py``, ``sizes.py``
+- what both are written with: ``numerics``
 - what outputs ask for: ``output_views.py``, ``canonical_nan.py``
 - an address for everything: ``plan.py``; the module: ``emit.py``
 """

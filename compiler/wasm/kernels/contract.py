@@ -14,8 +14,8 @@ from typing import TypeAlias
 
 from compiler.wasm.kernels.layout import merge
 from compiler.wasm.kernels.loops import loops
-from compiler.wasm.lanes import Lanes, has_lanes
-from compiler.wasm.storage import load, load_splat, store
+from compiler.wasm.numerics.lanes import Lanes, has_lanes
+from compiler.wasm.numerics.storage import load, load_splat, store
 from edge_bundle.tensor import DType
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import v128

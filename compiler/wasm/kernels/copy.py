@@ -8,7 +8,7 @@ from compiler.wasm.kernels.interleave import is_woven, weave
 from compiler.wasm.kernels.layout import Layout, merge
 from compiler.wasm.kernels.loops import loops
 from compiler.wasm.kernels.transposed_tiles import TILES
-from compiler.wasm.sizes import VECTOR_BYTES
+from compiler.wasm.numerics.sizes import VECTOR_BYTES
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import i8x16, i16x8, i32, i32x4, i64, i64x2, memory, v128
 from wasm_emit.types import Expr, Operand, as_i32

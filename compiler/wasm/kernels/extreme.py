@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from compiler.wasm.kernels.loops import loops
-from compiler.wasm.lanes import Lanes
-from compiler.wasm.storage import load
+from compiler.wasm.numerics.lanes import Lanes
+from compiler.wasm.numerics.storage import load
 from wasm_emit.function import Function, Local
 from wasm_emit.types import Expr
 

@@ -6,8 +6,8 @@ the value is read or written.
 
 from __future__ import annotations
 
-from compiler.wasm.lanes import Lanes
-from compiler.wasm.storage import load
+from compiler.wasm.numerics.lanes import Lanes
+from compiler.wasm.numerics.storage import load
 from edge_bundle.tensor import DType
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import i32, i64, i64_const, select

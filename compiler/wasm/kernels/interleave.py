@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from compiler.wasm.sizes import VECTOR_BYTES
+from compiler.wasm.numerics.sizes import VECTOR_BYTES
 from wasm_emit.function import Function
 from wasm_emit.instructions import shuffle, v128
 from wasm_emit.types import Expr

@@ -6,11 +6,11 @@ A. Krizhevsky et al., "ImageNet Classification with Deep Convolutional Neural Ne
 from __future__ import annotations
 
 from compiler.wasm.kernels.loops import loops
-from compiler.wasm.lanes import F32, F32X4, Lanes
 from compiler.wasm.math.exponential import exp
 from compiler.wasm.math.logarithm import log
-from compiler.wasm.sizes import FLOAT_BYTES
-from compiler.wasm.storage import load, store
+from compiler.wasm.numerics.lanes import F32, F32X4, Lanes
+from compiler.wasm.numerics.sizes import FLOAT_BYTES
+from compiler.wasm.numerics.storage import load, store
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import i32, select
 from wasm_emit.types import Expr, as_i32

@@ -25,8 +25,8 @@ from typing import TypeAlias
 from compiler.wasm.kernels.layout import merge
 from compiler.wasm.kernels.loops import as_pointer, loops
 from compiler.wasm.kernels.operand import Operand
-from compiler.wasm.lanes import Lanes, widest
-from compiler.wasm.storage import load, load_splat, store
+from compiler.wasm.numerics.lanes import Lanes, widest
+from compiler.wasm.numerics.storage import load, load_splat, store
 from edge_bundle.tensor import DType
 from wasm_emit.function import Function, Local
 from wasm_emit.types import EmitError, Expr

@@ -14,8 +14,8 @@ from compiler.wasm.kernels.rows import (
     splat_load,
     store_first,
 )
-from compiler.wasm.lanes import F32X4
-from compiler.wasm.sizes import FLOAT_BYTES
+from compiler.wasm.numerics.lanes import F32X4
+from compiler.wasm.numerics.sizes import FLOAT_BYTES
 from wasm_emit.function import Function, Local
 from wasm_emit.types import Expr
 

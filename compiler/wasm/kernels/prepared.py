@@ -11,7 +11,7 @@ from compiler.wasm.kernels.copy import copy_layout, fill_run
 from compiler.wasm.kernels.layout import Layout
 from compiler.wasm.kernels.loopnest import elementwise
 from compiler.wasm.kernels.operand import Operand, broadcast, contiguous
-from compiler.wasm.lanes import Lanes
+from compiler.wasm.numerics.lanes import Lanes
 from compiler.wasm.step import Emit, StepEmitter
 from edge_bundle.tensor import DType
 from wasm_emit.function import Function, Local

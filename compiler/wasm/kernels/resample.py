@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from compiler.wasm.kernels.copy import copy_run, element_access
 from compiler.wasm.kernels.layout import Layout
 from compiler.wasm.kernels.loops import loops
-from compiler.wasm.lanes import F32, Lanes
-from compiler.wasm.sizes import FLOAT_BYTES, FLOAT_LANES, VECTOR_BYTES
-from compiler.wasm.storage import load, store
+from compiler.wasm.numerics.lanes import F32, Lanes
+from compiler.wasm.numerics.sizes import FLOAT_BYTES, FLOAT_LANES, VECTOR_BYTES
+from compiler.wasm.numerics.storage import load, store
 from edge_bundle.tensor import DType
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import i32

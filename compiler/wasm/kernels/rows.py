@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from compiler.wasm.lanes import F32X4, Lanes
-from compiler.wasm.sizes import FLOAT_LANES, VECTOR_BYTES
+from compiler.wasm.numerics.lanes import F32X4, Lanes
+from compiler.wasm.numerics.sizes import FLOAT_LANES, VECTOR_BYTES
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import f32x4, v128, v128_const
 from wasm_emit.types import Expr

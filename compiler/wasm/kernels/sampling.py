@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from compiler.wasm.lanes import F32
+from compiler.wasm.numerics.lanes import F32
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import f32, f32_const, i32, select
 from wasm_emit.types import Expr

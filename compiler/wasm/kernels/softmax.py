@@ -11,11 +11,11 @@ import math
 
 from compiler.wasm.kernels.loops import loops
 from compiler.wasm.kernels.rows import add, fold_lanes, fold_row, held, map_row
-from compiler.wasm.lanes import F32, F32X4, Lanes
 from compiler.wasm.math.exponential import exp_flushed
 from compiler.wasm.math.logarithm import log
-from compiler.wasm.sizes import FLOAT_BYTES, FLOAT_LANES, VECTOR_BYTES
-from compiler.wasm.storage import load, store
+from compiler.wasm.numerics.lanes import F32, F32X4, Lanes
+from compiler.wasm.numerics.sizes import FLOAT_BYTES, FLOAT_LANES, VECTOR_BYTES
+from compiler.wasm.numerics.storage import load, store
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import v128
 from wasm_emit.types import Expr

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from compiler.wasm.lanes import F32X4, Lanes
 from compiler.wasm.math.polynomial import as_local
 from compiler.wasm.math.sigmoidal import sigmoid, silu, tanh
+from compiler.wasm.numerics.lanes import F32X4, Lanes
 from compiler.wasm.specs import Activation, ActivationKind
 from wasm_emit.function import Function
 from wasm_emit.types import Expr

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 
-from compiler.wasm.lanes import Lanes
 from compiler.wasm.math.polynomial import as_local, polynomial
+from compiler.wasm.numerics.lanes import Lanes
 from edge_bundle.tensor import DType
 from wasm_emit.function import Function
 from wasm_emit.types import Expr

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from compiler.wasm.lanes import Lanes
 from compiler.wasm.math.polynomial import as_local, polynomial
-from compiler.wasm.rounding import MAGIC, MAGIC_BITS
+from compiler.wasm.numerics.lanes import Lanes
+from compiler.wasm.numerics.rounding import MAGIC, MAGIC_BITS
 from wasm_emit.function import Function, Local
 from wasm_emit.types import Expr
 

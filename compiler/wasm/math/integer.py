@@ -5,7 +5,7 @@ A quotient or remainder by 0 is 0 (numpy's answer; ONNX leaves it open); the low
 
 from __future__ import annotations
 
-from compiler.wasm.lanes import Lanes
+from compiler.wasm.numerics.lanes import Lanes
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import i32, select
 from wasm_emit.types import I32, Expr

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from compiler.wasm.lanes import Lanes
+from compiler.wasm.numerics.lanes import Lanes
 from wasm_emit.function import Function, Local
 from wasm_emit.types import Expr
 

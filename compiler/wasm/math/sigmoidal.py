@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from compiler.wasm.lanes import Lanes
 from compiler.wasm.math.exponential import exp_inside, exp_of_negative
 from compiler.wasm.math.logarithm import log1p_of_fraction
 from compiler.wasm.math.polynomial import as_local, polynomial
+from compiler.wasm.numerics.lanes import Lanes
 from wasm_emit.function import Function, Local
 from wasm_emit.types import Expr
 

@@ -13,13 +13,13 @@ from compiler.wasm.kernels.copy import element_access
 from compiler.wasm.kernels.indices import OUTSIDE, checked_index
 from compiler.wasm.kernels.layout import Layout
 from compiler.wasm.kernels.loops import loops
-from compiler.wasm.lanes import Lanes
+from compiler.wasm.numerics.lanes import Lanes
+from compiler.wasm.numerics.sizes import INDEX_BYTES
+from compiler.wasm.numerics.storage import load, store
 from compiler.wasm.ops.dtypes import EVERY_DTYPE
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.ops.spatial import Window, ints
-from compiler.wasm.sizes import INDEX_BYTES
 from compiler.wasm.step import Step, StepEmitter
-from compiler.wasm.storage import load, store
 from edge_bundle.tensor import DType
 from wasm_emit.instructions import i32, i64, memory
 from wasm_emit.types import I32

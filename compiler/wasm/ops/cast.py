@@ -9,8 +9,8 @@ import math
 from collections.abc import Sequence
 
 from compiler.ir.graph import Node
-from compiler.wasm.convert import convert, converts_in_vectors
-from compiler.wasm.lanes import Lanes
+from compiler.wasm.numerics.convert import convert, converts_in_vectors
+from compiler.wasm.numerics.lanes import Lanes
 from compiler.wasm.ops.copies import view
 from compiler.wasm.ops.dtypes import BOOL, EVERY_DTYPE, NUMBERS
 from compiler.wasm.ops.pointwise import pointwise, spread

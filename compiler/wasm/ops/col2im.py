@@ -8,13 +8,13 @@ from compiler.ir.graph import Node
 from compiler.wasm.kernels.copy import copy_layout
 from compiler.wasm.kernels.layout import Layout
 from compiler.wasm.kernels.loops import loops
-from compiler.wasm.lanes import Lanes
+from compiler.wasm.numerics.lanes import Lanes
+from compiler.wasm.numerics.storage import load, store
 from compiler.wasm.ops.arguments import known_ints
 from compiler.wasm.ops.copies import layout
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.ops.spatial import ints
 from compiler.wasm.step import Step, StepEmitter
-from compiler.wasm.storage import load, store
 from edge_bundle.tensor import DType
 from wasm_emit.instructions import memory
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 
 from compiler.ir.graph import Node
-from compiler.wasm.lanes import Lanes
+from compiler.wasm.numerics.lanes import Lanes
 from compiler.wasm.ops.dtypes import BOOL, FP32, INTEGERS, NUMBERS, UNSIGNED
 from compiler.wasm.ops.pointwise import pointwise, simple, spread
 from compiler.wasm.ops.rule import Rule, Rules, Scope

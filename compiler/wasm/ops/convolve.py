@@ -10,7 +10,7 @@ from compiler.ir.graph import Node
 from compiler.wasm.kernels.contract import Contraction, Factor, Finish, contract
 from compiler.wasm.kernels.layout import Layout
 from compiler.wasm.kernels.prepared import Prepared, init_of
-from compiler.wasm.lanes import Lanes
+from compiler.wasm.numerics.lanes import Lanes
 from compiler.wasm.ops.copies import layout
 from compiler.wasm.ops.dtypes import FP32
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse

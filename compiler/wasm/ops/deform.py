@@ -9,12 +9,12 @@ from compiler.wasm.kernels.contract import Contraction, Factor, contract
 from compiler.wasm.kernels.layout import Layout
 from compiler.wasm.kernels.loops import loops
 from compiler.wasm.kernels.sampling import Interpolation, Padding, SampledAxis, blend, crossed
+from compiler.wasm.numerics.sizes import FLOAT_BYTES
 from compiler.wasm.ops.convolve import add_bias, conv_window, per_channel
 from compiler.wasm.ops.copies import layout
 from compiler.wasm.ops.dtypes import FP32
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.ops.spatial import Window
-from compiler.wasm.sizes import FLOAT_BYTES
 from compiler.wasm.step import Step, StepEmitter
 from edge_bundle.tensor import DType
 from wasm_emit.instructions import f32, f32_const

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from compiler.ir.graph import Node
 from compiler.wasm.kernels.copy import copy_run
 from compiler.wasm.kernels.loops import loops
+from compiler.wasm.numerics.sizes import FLOAT_BYTES
 from compiler.wasm.ops.dtypes import FP32
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
-from compiler.wasm.sizes import FLOAT_BYTES
 from compiler.wasm.step import Step, StepEmitter
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import f32, f32_const, i32, select

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from compiler.ir.graph import Node
-from compiler.wasm.lanes import Lanes
 from compiler.wasm.math.double import remainder64
 from compiler.wasm.math.integer import modulo, quotient, remainder
+from compiler.wasm.numerics.lanes import Lanes
 from compiler.wasm.ops.dtypes import FP32, INTEGERS, NUMBERS
 from compiler.wasm.ops.pointwise import Code, pointwise, simple, spread
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse

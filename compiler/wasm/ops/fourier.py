@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from compiler.ir.graph import Node
 from compiler.wasm.kernels.contract import Factor
 from compiler.wasm.kernels.layout import Layout
+from compiler.wasm.numerics.sizes import FLOAT_BYTES
 from compiler.wasm.ops.arguments import known_ints
 from compiler.wasm.ops.copies import layout
 from compiler.wasm.ops.dtypes import FP32
 from compiler.wasm.ops.products import Term, sum_of_products
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
-from compiler.wasm.sizes import FLOAT_BYTES
 from compiler.wasm.step import Step, StepEmitter
 from edge_bundle.tensor import DType
 

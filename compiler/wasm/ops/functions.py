@@ -10,12 +10,12 @@ import math
 from collections.abc import Callable, Mapping
 
 from compiler.ir.graph import Node
-from compiler.wasm.lanes import Lanes
 from compiler.wasm.math import trigonometric
 from compiler.wasm.math.activation import hard_sigmoid, leaky_relu
 from compiler.wasm.math.exponential import exp, expm1
 from compiler.wasm.math.logarithm import log
 from compiler.wasm.math.sigmoidal import erf, sigmoid, softplus, tanh
+from compiler.wasm.numerics.lanes import Lanes
 from compiler.wasm.ops.dtypes import FP32
 from compiler.wasm.ops.pointwise import Code, pointwise, simple, spread
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse

@@ -7,10 +7,10 @@ import math
 from compiler.ir.graph import Node
 from compiler.wasm.kernels.loops import loops
 from compiler.wasm.kernels.sampling import Interpolation, Padding, SampledAxis, blend, crossed
+from compiler.wasm.numerics.sizes import FLOAT_BYTES
 from compiler.wasm.ops.copies import layout
 from compiler.wasm.ops.dtypes import FP32
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
-from compiler.wasm.sizes import FLOAT_BYTES
 from compiler.wasm.step import Step, StepEmitter
 from wasm_emit.function import Local
 from wasm_emit.instructions import f32, f32_const

@@ -14,12 +14,12 @@ from compiler.wasm.kernels.loopnest import elementwise
 from compiler.wasm.kernels.normalise import Moments, Rows, normalise_elements, normalise_groups
 from compiler.wasm.kernels.operand import Operand, broadcast, contiguous
 from compiler.wasm.kernels.reduce import Reduced, Reduction, reduce_axes
-from compiler.wasm.lanes import Lanes
+from compiler.wasm.numerics.lanes import Lanes
+from compiler.wasm.numerics.sizes import FLOAT_LANES
 from compiler.wasm.ops.arguments import axis_of
 from compiler.wasm.ops.dtypes import FP32
 from compiler.wasm.ops.pointwise import spread
 from compiler.wasm.ops.rule import Lower, Rule, Rules, Scope, refuse
-from compiler.wasm.sizes import FLOAT_LANES
 from compiler.wasm.step import Emit, Step, StepEmitter
 from edge_bundle.tensor import DType
 from wasm_emit.function import Function, Local

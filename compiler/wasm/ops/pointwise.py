@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from compiler.ir.graph import Node
 from compiler.wasm.kernels.loopnest import Body, elementwise, merged_rank
 from compiler.wasm.kernels.operand import Operand, broadcast, contiguous
-from compiler.wasm.lanes import Lanes
+from compiler.wasm.numerics.lanes import Lanes
 from compiler.wasm.ops.rule import Rule, Scope
 from compiler.wasm.step import Step, StepEmitter
 from edge_bundle.tensor import DType

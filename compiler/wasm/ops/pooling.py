@@ -14,9 +14,9 @@ from compiler.ir.graph import Node
 from compiler.wasm.kernels.contract import Combine, Contraction, Factor, Finish, as_it_is, contract, product_sum
 from compiler.wasm.kernels.layout import Layout
 from compiler.wasm.kernels.prepared import Prepared
-from compiler.wasm.lanes import Lanes
 from compiler.wasm.math.exponential import exp
 from compiler.wasm.math.logarithm import log
+from compiler.wasm.numerics.lanes import Lanes
 from compiler.wasm.ops.argpool import lowest, max_pool_with_indices
 from compiler.wasm.ops.dtypes import FP32
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from compiler.ir.graph import Node
-from compiler.wasm.convert import convert
-from compiler.wasm.lanes import Lanes
 from compiler.wasm.math.double import F64, pow64
 from compiler.wasm.math.integer import power
+from compiler.wasm.numerics.convert import convert
+from compiler.wasm.numerics.lanes import Lanes
 from compiler.wasm.ops.dtypes import INTEGERS, NUMBERS
 from compiler.wasm.ops.pointwise import Code, pointwise, spread
 from compiler.wasm.ops.rule import Rule, Rules, Scope

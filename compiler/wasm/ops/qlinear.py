@@ -13,7 +13,7 @@ from compiler.ir.graph import Node
 from compiler.wasm.kernels.contract import Finish
 from compiler.wasm.kernels.layout import Layout
 from compiler.wasm.kernels.prepared import Prepared
-from compiler.wasm.lanes import Lanes
+from compiler.wasm.numerics.lanes import Lanes
 from compiler.wasm.ops.convolve import Convolution, add_bias, conv_window
 from compiler.wasm.ops.copies import layout
 from compiler.wasm.ops.dtypes import BYTES

@@ -11,17 +11,17 @@ from collections.abc import Sequence
 import numpy as np
 
 from compiler.ir.graph import Node, ValueType
-from compiler.wasm.convert import convert
 from compiler.wasm.kernels.loopnest import Body, elementwise
 from compiler.wasm.kernels.operand import Operand, broadcast, contiguous
 from compiler.wasm.kernels.reduce import Reduced, Reduction, reduce_axes
-from compiler.wasm.lanes import F32, Lanes
+from compiler.wasm.numerics.convert import convert
+from compiler.wasm.numerics.lanes import F32, Lanes
+from compiler.wasm.numerics.rounding import MAGIC, MAGIC_BITS
+from compiler.wasm.numerics.storage import load, store
 from compiler.wasm.ops.arguments import axis_of
 from compiler.wasm.ops.dtypes import FP32
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
-from compiler.wasm.rounding import MAGIC, MAGIC_BITS
 from compiler.wasm.step import Step, StepEmitter
-from compiler.wasm.storage import load, store
 from edge_bundle.tensor import DType
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import i32

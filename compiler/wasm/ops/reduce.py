@@ -9,9 +9,9 @@ import numpy as np
 
 from compiler.ir.graph import Node, ValueType
 from compiler.wasm.kernels.reduce import Map, Reduced, Reduction, reduce_axes
-from compiler.wasm.lanes import Lanes
 from compiler.wasm.math.exponential import exp
 from compiler.wasm.math.logarithm import log
+from compiler.wasm.numerics.lanes import Lanes
 from compiler.wasm.ops.arguments import known_ints, normal_axes
 from compiler.wasm.ops.dtypes import BOOL, FP32, NUMBERS
 from compiler.wasm.ops.rule import Rule, Rules, Scope

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from compiler.ir.graph import Node
 from compiler.wasm.kernels.resample import Resample, pick, resample
+from compiler.wasm.numerics.sizes import FLOAT_BYTES
 from compiler.wasm.ops import resize_taps
 from compiler.wasm.ops.arguments import known, normal_axes
 from compiler.wasm.ops.copies import layout, view
 from compiler.wasm.ops.dtypes import EVERY_DTYPE
 from compiler.wasm.ops.resize_taps import Axis, Taps
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
-from compiler.wasm.sizes import FLOAT_BYTES
 from compiler.wasm.step import Step, StepEmitter
 from edge_bundle.tensor import DType
 

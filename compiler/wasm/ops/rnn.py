@@ -17,9 +17,9 @@ from compiler.wasm.kernels.recurrent.cells import Cell
 from compiler.wasm.kernels.recurrent.layer import emit_direction
 from compiler.wasm.kernels.recurrent.shape import GATES, Kind, Layer, Places
 from compiler.wasm.kernels.recurrent.weights import emit_matrix, emit_rows, emit_sums, packed_matrix, padded_rows
+from compiler.wasm.numerics.sizes import FLOAT_BYTES
 from compiler.wasm.ops.dtypes import FP32
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
-from compiler.wasm.sizes import FLOAT_BYTES
 from compiler.wasm.specs import Activation, ActivationKind
 from compiler.wasm.step import Step, StepEmitter
 

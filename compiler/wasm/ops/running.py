@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 from compiler.ir.graph import Node
 from compiler.wasm.kernels.loops import loops
-from compiler.wasm.lanes import Lanes
+from compiler.wasm.numerics.lanes import Lanes
+from compiler.wasm.numerics.sizes import INDEX_BYTES
+from compiler.wasm.numerics.storage import load, store
 from compiler.wasm.ops.arguments import axis_of, known_ints
 from compiler.wasm.ops.copies import layout
 from compiler.wasm.ops.dtypes import NUMBERS
 from compiler.wasm.ops.rule import Lower, Rule, Rules, Scope, refuse
-from compiler.wasm.sizes import INDEX_BYTES
 from compiler.wasm.step import Step, StepEmitter
-from compiler.wasm.storage import load, store
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import i32, i64
 from wasm_emit.types import I32, Expr

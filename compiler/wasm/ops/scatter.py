@@ -12,13 +12,13 @@ from compiler.ir.graph import Node
 from compiler.wasm.kernels.copy import copy_run
 from compiler.wasm.kernels.indices import OUTSIDE, load_index
 from compiler.wasm.kernels.loops import loops
-from compiler.wasm.lanes import Lanes
+from compiler.wasm.numerics.lanes import Lanes
+from compiler.wasm.numerics.storage import load, store
 from compiler.wasm.ops.arguments import axis_of
 from compiler.wasm.ops.copies import layout
 from compiler.wasm.ops.dtypes import EVERY_DTYPE
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.step import Emit, Step, StepEmitter
-from compiler.wasm.storage import load, store
 from edge_bundle.tensor import DType
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import i32

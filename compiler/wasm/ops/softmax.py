@@ -8,13 +8,13 @@ from compiler.ir.graph import Node
 from compiler.wasm.kernels.extreme import place_of_extreme
 from compiler.wasm.kernels.loops import loops
 from compiler.wasm.kernels.softmax import softmax_columns, softmax_rows
-from compiler.wasm.lanes import Lanes
+from compiler.wasm.numerics.lanes import Lanes
+from compiler.wasm.numerics.sizes import FLOAT_LANES, INDEX_BYTES
+from compiler.wasm.numerics.storage import store
 from compiler.wasm.ops.arguments import axis_of
 from compiler.wasm.ops.dtypes import FP32, NUMBERS
 from compiler.wasm.ops.rule import Lower, Rule, Rules, Scope, refuse
-from compiler.wasm.sizes import FLOAT_LANES, INDEX_BYTES
 from compiler.wasm.step import Step, StepEmitter
-from compiler.wasm.storage import store
 from wasm_emit.instructions import i64, memory
 
 _FLOPS = 25

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from compiler.wasm.kernels.loopnest import elementwise
 from compiler.wasm.kernels.operand import Operand
-from compiler.wasm.lanes import Lanes
+from compiler.wasm.numerics.lanes import Lanes
 from edge_bundle.tensor import DType
 from wasm_emit.assemble import assemble
 from wasm_emit.function import Function, Local

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from compiler.wasm.lanes import Lanes
 from compiler.wasm.math import double, exponential, logarithm, sigmoidal, trigonometric
+from compiler.wasm.numerics.lanes import Lanes
 from tests.wasm.math.apply import Code, apply
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import f32, f64

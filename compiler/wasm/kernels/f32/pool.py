@@ -8,7 +8,7 @@ from compiler.wasm.kernels.f32.epilogue import store_lanes
 from compiler.wasm.kernels.f32.loops import repeated
 from compiler.wasm.kernels.f32.packing import F32_BYTES, LANES
 from compiler.wasm.kernels.f32.window import Axis, Segment
-from compiler.wasm.lanes import F32X4
+from compiler.wasm.numerics.lanes import F32X4
 from compiler.wasm.specs import PoolKind
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import f32x4, v128, v128_const

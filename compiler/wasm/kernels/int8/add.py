@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.wasm.kernels.int8.requantize import SATURATION, rounded
-from compiler.wasm.rounding import EXACT
+from compiler.wasm.numerics.rounding import EXACT
 from compiler.wasm.specs import Quant
 from wasm_emit.instructions import f32x4, f64x2, shuffle, v128_const
 from wasm_emit.types import Expr

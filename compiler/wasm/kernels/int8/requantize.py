@@ -2,9 +2,9 @@
 
     stored = clamp(round_half_even(float32(sum) * scale) + zero_point)
 
-Rounding is an addition (``compiler/wasm/rounding.py``). The zero point is added after that, in the subtraction of the
-magic number's bits. This holds for ``|sum * scale| < 2**22``; where the compiler cannot prove that, the product is
-clamped first.
+Rounding is an addition (``compiler/wasm/numerics/rounding.py``). The zero point is added after that, in the subtraction
+of the magic number's bits. This holds for ``|sum * scale| < 2**22``; where the compiler cannot prove that, the product
+is clamped first.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from compiler.wasm.rounding import MAGIC, MAGIC_BITS
+from compiler.wasm.numerics.rounding import MAGIC, MAGIC_BITS
 from compiler.wasm.specs import Quant
 from edge_bundle.tensor import DType
 from wasm_emit.function import Function

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from compiler.wasm.lanes import F32X4
 from compiler.wasm.math.activation import activation
-from compiler.wasm.sizes import FLOAT_BYTES, FLOAT_LANES, VECTOR_BYTES
+from compiler.wasm.numerics.lanes import F32X4
+from compiler.wasm.numerics.sizes import FLOAT_BYTES, FLOAT_LANES, VECTOR_BYTES
 from compiler.wasm.specs import Activation
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import f32x4, v128, v128_const

@@ -24,7 +24,7 @@ from compiler.wasm.kernels.recurrent.cells import (
 )
 from compiler.wasm.kernels.recurrent.product import Product, product_function
 from compiler.wasm.kernels.recurrent.shape import Kind, Layer, Places
-from compiler.wasm.sizes import FLOAT_BYTES
+from compiler.wasm.numerics.sizes import FLOAT_BYTES
 from compiler.wasm.specs import Activation
 from compiler.wasm.step import StepEmitter
 from wasm_emit.function import Function, Local

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
-from compiler.wasm.sizes import FLOAT_BYTES, FLOAT_LANES
+from compiler.wasm.numerics.sizes import FLOAT_BYTES, FLOAT_LANES
 
 
 class Kind(enum.StrEnum):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from compiler.wasm.kernels.copy import copy_layout
 from compiler.wasm.kernels.layout import Layout
 from compiler.wasm.kernels.recurrent.product import pack
-from compiler.wasm.sizes import FLOAT_BYTES, FLOAT_LANES, VECTOR_BYTES
+from compiler.wasm.numerics.sizes import FLOAT_BYTES, FLOAT_LANES, VECTOR_BYTES
 from wasm_emit.function import Function
 from wasm_emit.instructions import f32x4, memory, v128
 

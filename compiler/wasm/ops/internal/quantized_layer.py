@@ -19,8 +19,8 @@ from compiler.wasm.kernels.int8.add import Addition, find_addition
 from compiler.wasm.kernels.int8.image import Image
 from compiler.wasm.kernels.int8.packing import SEVEN_BITS, WORDS, Format
 from compiler.wasm.kernels.int8.requantize import Stored, stored_as
+from compiler.wasm.numerics.rounding import EXACT
 from compiler.wasm.ops.rule import Scope, refuse
-from compiler.wasm.rounding import EXACT
 from compiler.wasm.specs import QConv2d, QGemm, QResidual, Quant
 from compiler.wasm.step import Step, StepEmitter
 from edge_bundle.tensor import DType

@@ -11,8 +11,8 @@ from compiler.wasm.kernels.int8 import binary, pool, table
 from compiler.wasm.kernels.int8.add import find_addition
 from compiler.wasm.kernels.int8.binary import Multiplication
 from compiler.wasm.kernels.int8.requantize import stored_as
+from compiler.wasm.numerics.rounding import EXACT
 from compiler.wasm.ops.rule import Scope, refuse
-from compiler.wasm.rounding import EXACT
 from compiler.wasm.specs import PoolKind, QBinary, QPool, QTable, Quant
 from compiler.wasm.step import Emit, Step, StepEmitter
 from edge_bundle.tensor import DType

@@ -6,7 +6,7 @@ narrower one its low bits (ONNX leaves both open). Anything but 0 becomes true. 
 
 from __future__ import annotations
 
-from compiler.wasm.lanes import Lanes
+from compiler.wasm.numerics.lanes import Lanes
 from edge_bundle.tensor import DType
 from wasm_emit.instructions import f32, f32x4, f64, i32, i32x4, i64, v128
 from wasm_emit.types import Expr

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from compiler.wasm.lanes import Lanes
+from compiler.wasm.numerics.lanes import Lanes
 from edge_bundle.tensor import DType
 from wasm_emit.instructions import f32, f64, i16x8, i32, i32x4, i64, i64x2, shuffle, v128, v128_const
 from wasm_emit.types import Expr

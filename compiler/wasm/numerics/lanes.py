@@ -25,7 +25,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-from compiler.wasm.sizes import VECTOR_BYTES
+from compiler.wasm.numerics.sizes import VECTOR_BYTES
 from edge_bundle.tensor import DType
 from wasm_emit.function import Local
 from wasm_emit.instructions import (
