@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from compiler.wasm.kernels.f32.epilogue import Epilogue
 from compiler.wasm.kernels.f32.loops import repeated
 from compiler.wasm.kernels.f32.micro import Sums, make_sums
-from compiler.wasm.kernels.f32.packing import F32_BYTES, Panels
+from compiler.wasm.kernels.f32.packing import Panels
 from compiler.wasm.kernels.f32.tiles import Tile
 from compiler.wasm.kernels.f32.window import Axis, Segment
+from compiler.wasm.numerics.sizes import FLOAT_BYTES
 from wasm_emit.function import Function, Local
 from wasm_emit.module import Module
 from wasm_emit.types import I32
@@ -52,12 +53,12 @@ class ConvShape:
     @property
     def pixel_bytes(self) -> int:
         """From one input pixel to the next."""
-        return self.channels * self.groups * F32_BYTES
+        return self.channels * self.groups * FLOAT_BYTES
 
     @property
     def out_pixel_bytes(self) -> int:
         """From one output pixel to the next."""
-        return self.filters * self.groups * F32_BYTES
+        return self.filters * self.groups * FLOAT_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +92,13 @@ def conv_function(module: Module, name: str, shape: ConvShape) -> Function:
     with repeated(fn, at.x, shape.images, image_bytes, name="image"):
         w, bias = fn.new(at.w, "w"), fn.new(at.bias, "bias")
         group = _At(fn.new(at.x, "x"), w, bias, _copy(fn, at.residual), fn.new(at.out, "out"))
-        with repeated(fn, group.x, shape.groups, shape.channels * F32_BYTES, name="group"):
+        with repeated(fn, group.x, shape.groups, shape.channels * FLOAT_BYTES, name="group"):
             for width, valid, turns in _panel_kinds(shape.panels):
-                with repeated(fn, w, turns, shape.depth * width * F32_BYTES, name="panel"):
+                with repeated(fn, w, turns, shape.depth * width * FLOAT_BYTES, name="panel"):
                     _rows(fn, shape, group, rows[valid], empty.get(valid), width)
-                    fn.advance(bias, width * F32_BYTES)
+                    fn.advance(bias, width * FLOAT_BYTES)
                     for pointer in group.outputs():
-                        fn.advance(pointer, valid * F32_BYTES)
+                        fn.advance(pointer, valid * FLOAT_BYTES)
         for pointer in at.outputs():
             fn.advance(pointer, out_bytes)
     return fn
@@ -107,7 +108,7 @@ def _rows(fn: Function, shape: ConvShape, at: _At, row: Function, empty: Functio
     """Call the row function for every output row of one panel."""
     out, residual = fn.new(at.out, "y_out"), _copy(fn, at.residual)
     line = shape.x.size * shape.pixel_bytes
-    tap_row = shape.x.kernel * shape.channels * width * F32_BYTES
+    tap_row = shape.x.kernel * shape.channels * width * FLOAT_BYTES
     for segment in shape.y.segments():
         x = fn.new(at.x + segment.source * line, "y_in")
         with repeated(fn, x, segment.count, shape.y.stride * line, name="y"):
@@ -148,9 +149,9 @@ def _tile(
     sums.start(at.bias)
     if taps is not None and segment.taps:
         x = fn.new(at.x, "tap_x")
-        w = fn.new(at.w + segment.first * shape.channels * width * F32_BYTES, "tap_w")
+        w = fn.new(at.w + segment.first * shape.channels * width * FLOAT_BYTES, "tap_w")
         left = fn.new(taps, "left")
-        tap_row = shape.x.kernel * shape.channels * width * F32_BYTES
+        tap_row = shape.x.kernel * shape.channels * width * FLOAT_BYTES
         with fn.loop("ky") as again:
             _tap_row(fn, shape, sums, fn.new(x, "a"), fn.new(w, "b"), segment.taps)
             fn.advance(x, shape.y.dilation * shape.x.size * shape.pixel_bytes)

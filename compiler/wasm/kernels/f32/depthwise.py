@@ -15,14 +15,12 @@ from numpy.typing import NDArray
 
 from compiler.wasm.kernels.f32.epilogue import Epilogue, store_lanes
 from compiler.wasm.kernels.f32.loops import repeated
-from compiler.wasm.kernels.f32.packing import F32_BYTES, LANES
 from compiler.wasm.kernels.f32.window import Axis
+from compiler.wasm.numerics.sizes import FLOAT_BYTES, FLOAT_LANES, VECTOR_BYTES
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import f32x4, i32, v128
 from wasm_emit.module import Module
 from wasm_emit.types import I32
-
-VECTOR_BYTES = 16
 
 MAX_TAPS = 25
 """Largest kernel (5x5) that is unrolled; more taps would only spill their weights (``depthwise_large.py``)."""
@@ -47,7 +45,7 @@ class DepthwiseShape:
     @property
     def pixel_bytes(self) -> int:
         """From one pixel to the next."""
-        return self.channels * F32_BYTES
+        return self.channels * FLOAT_BYTES
 
     @property
     def taps(self) -> int:
@@ -58,9 +56,9 @@ class DepthwiseShape:
 def pack_depthwise(weights: NDArray[np.float32]) -> NDArray[np.float32]:
     """[C, 1, kh, kw] as [C/4][kh][kw][4], zeros behind the last channel."""
     channels, _, height, width = weights.shape
-    padded = np.zeros((-(-channels // LANES) * LANES, height, width), dtype=np.float32)
+    padded = np.zeros((-(-channels // FLOAT_LANES) * FLOAT_LANES, height, width), dtype=np.float32)
     padded[:channels] = weights[:, 0]
-    return np.ascontiguousarray(padded.reshape(-1, LANES, height, width).transpose(0, 2, 3, 1))
+    return np.ascontiguousarray(padded.reshape(-1, FLOAT_LANES, height, width).transpose(0, 2, 3, 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +112,10 @@ def _chunk(axis: Axis, positions: range) -> _Chunk:
 
 def _blocks(fn: Function, shape: DepthwiseShape, rows: _Chunk, at: _At, w: Local, bias: Local) -> None:
     """All channels of one chunk of rows."""
-    full, rest = divmod(shape.channels, LANES)
+    full, rest = divmod(shape.channels, FLOAT_LANES)
     block = _At(fn.new(at.x, "x"), _copy(fn, at.residual), fn.new(at.out, "out"))
     weights, offsets = fn.new(w, "w"), fn.new(bias, "bias")
-    for lanes, turns in ((LANES, full), (rest, 1)):
+    for lanes, turns in ((FLOAT_LANES, full), (rest, 1)):
         if not lanes or not turns:
             continue
         with repeated(fn, weights, turns, shape.taps * VECTOR_BYTES, name="block"):

@@ -14,14 +14,12 @@ from numpy.typing import NDArray
 from compiler.wasm.kernels.f32.depthwise import DepthwiseShape
 from compiler.wasm.kernels.f32.epilogue import store_lanes
 from compiler.wasm.kernels.f32.loops import countdown, repeated
-from compiler.wasm.kernels.f32.packing import LANES
 from compiler.wasm.kernels.f32.window import Segment
+from compiler.wasm.numerics.sizes import FLOAT_LANES, VECTOR_BYTES
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import f32x4, v128
 from wasm_emit.module import Module
 from wasm_emit.types import I32
-
-VECTOR_BYTES = 16
 
 COLUMNS = 4
 """Neighbouring outputs of a tile."""
@@ -30,7 +28,7 @@ COLUMNS = 4
 def pack_large_depthwise(weights: NDArray[np.float32]) -> NDArray[np.float32]:
     """[C, 1, kh, kw] as [kh][kw][C], with zeros up to the next multiple of four channels."""
     channels, _, height, width = weights.shape
-    packed = np.zeros((height, width, -(-channels // LANES) * LANES), dtype=np.float32)
+    packed = np.zeros((height, width, -(-channels // FLOAT_LANES) * FLOAT_LANES), dtype=np.float32)
     packed[..., :channels] = weights[:, 0].transpose(1, 2, 0)
     return packed
 
@@ -86,10 +84,10 @@ def _row_function(module: Module, name: str, shape: DepthwiseShape) -> Function:
 
 def _channels(fn: Function, shape: DepthwiseShape, at: _At, taps: Local, segment: Segment, columns: int) -> None:
     """All channels of one tile."""
-    full, rest = divmod(shape.channels, LANES)
+    full, rest = divmod(shape.channels, FLOAT_LANES)
     residual = None if at.residual is None else fn.new(at.residual, "c_res")
     block = _At(fn.new(at.x, "c_x"), fn.new(at.w, "c_w"), fn.new(at.bias, "c_bias"), residual, fn.new(at.out, "c_out"))
-    for lanes, turns in ((LANES, full), (rest, 1)):
+    for lanes, turns in ((FLOAT_LANES, full), (rest, 1)):
         if lanes and turns:
             with repeated(fn, block.x, turns, VECTOR_BYTES, name="c"):
                 _tile(fn, shape, block, taps, segment, (columns, lanes))
@@ -128,7 +126,7 @@ def _taps(fn: Function, shape: DepthwiseShape, at: _At, taps: Local, segment: Se
 
 def _weights_bytes(shape: DepthwiseShape) -> int:
     """From one tap's weights to the next tap's."""
-    return -(-shape.channels // LANES) * VECTOR_BYTES
+    return -(-shape.channels // FLOAT_LANES) * VECTOR_BYTES
 
 
 def _parameters(fn: Function, shape: DepthwiseShape) -> _At:

@@ -6,8 +6,8 @@ import struct
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from compiler.wasm.kernels.f32.packing import F32_BYTES, LANES
 from compiler.wasm.math.activation import activation
+from compiler.wasm.numerics.sizes import FLOAT_BYTES, FLOAT_LANES
 from compiler.wasm.specs import Activation, ActivationKind
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import f32x4, i32x4, v128
@@ -53,11 +53,11 @@ class Epilogue:
 
 def store_lanes(fn: Function, pointer: Local, value: Expr, offset: int, lanes: int) -> None:
     """Store the first ``lanes`` (1 to 4) values of a vector at ``pointer + offset`` and nothing else."""
-    if lanes >= LANES:
+    if lanes >= FLOAT_LANES:
         fn.do(v128.store(pointer, value, offset=offset))
         return
     held = fn.new(value, "part")
     if lanes >= 2:  # noqa: PLR2004 - half a vector
         fn.do(v128.store64_lane(pointer, held, 0, offset=offset))
     if lanes % 2:
-        fn.do(v128.store32_lane(pointer, held, lanes - 1, offset=offset + (lanes - 1) * F32_BYTES))
+        fn.do(v128.store32_lane(pointer, held, lanes - 1, offset=offset + (lanes - 1) * FLOAT_BYTES))

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from compiler.wasm.kernels.f32.epilogue import Epilogue
 from compiler.wasm.kernels.f32.loops import repeated
 from compiler.wasm.kernels.f32.micro import make_sums
-from compiler.wasm.kernels.f32.packing import F32_BYTES, Panels
+from compiler.wasm.kernels.f32.packing import Panels
 from compiler.wasm.kernels.f32.tiles import Tile
+from compiler.wasm.numerics.sizes import FLOAT_BYTES
 from wasm_emit.function import Function, Local
 from wasm_emit.module import Module
 from wasm_emit.types import I32
@@ -71,7 +72,7 @@ def gemm_function(module: Module, name: str, shape: GemmShape) -> Function:
         residual=fn.param(I32, "residual") if shape.epilogue.residual else None,
         c=fn.param(I32, "c"),
     )
-    resident = shape.depth * shape.panels.padded * F32_BYTES <= RESIDENT_BYTES
+    resident = shape.depth * shape.panels.padded * FLOAT_BYTES <= RESIDENT_BYTES
     if (resident or shape.columns > shape.depth) and shape.panels.padded > shape.tile.width:
         _rows_outside(fn, shape, at)
     else:
@@ -102,8 +103,8 @@ def _rows_outside(fn: Function, shape: GemmShape, at: _Pointers) -> None:
 def _tile(fn: Function, shape: GemmShape, at: _Pointers, height: int, width: int, valid: int) -> None:
     sums = make_sums(fn, shape.tile, height, width)
     a, b = fn.new(at.a, "ak"), fn.new(at.b, "bk")
-    sums.whole(at.bias, a, b, shape.a_stride * F32_BYTES, shape.depth, shape.b_stride * F32_BYTES)
-    sums.finish(shape.epilogue, at.bias, at.c, at.residual, shape.c_stride * F32_BYTES, valid)
+    sums.whole(at.bias, a, b, shape.a_stride * FLOAT_BYTES, shape.depth, shape.b_stride * FLOAT_BYTES)
+    sums.finish(shape.epilogue, at.bias, at.c, at.residual, shape.c_stride * FLOAT_BYTES, valid)
 
 
 def _panel_kinds(panels: Panels) -> Iterator[tuple[int, int, int]]:
@@ -127,21 +128,21 @@ def _row_kinds(shape: GemmShape) -> Iterator[tuple[int, int]]:
 def _panel_loop(fn: Function, shape: GemmShape, at: _Pointers, width: int, turns: int) -> Iterator[None]:
     """Moves the panel's pointers behind each panel."""
     panel = width if shape.b_stride else shape.depth * width
-    with repeated(fn, at.b, turns, panel * F32_BYTES, name="panel"):
+    with repeated(fn, at.b, turns, panel * FLOAT_BYTES, name="panel"):
         yield
         for pointer in (at.bias, at.residual, at.c):
             if pointer is not None:
-                fn.advance(pointer, width * F32_BYTES)
+                fn.advance(pointer, width * FLOAT_BYTES)
 
 
 @contextmanager
 def _row_loop(fn: Function, shape: GemmShape, at: _Pointers, height: int, turns: int) -> Iterator[None]:
     """Moves the rows' pointers behind each tile."""
-    with repeated(fn, at.a, turns, height * shape.a_stride * F32_BYTES, name="row"):
+    with repeated(fn, at.a, turns, height * shape.a_stride * FLOAT_BYTES, name="row"):
         yield
         for pointer in (at.residual, at.c):
             if pointer is not None:
-                fn.advance(pointer, height * shape.c_stride * F32_BYTES)
+                fn.advance(pointer, height * shape.c_stride * FLOAT_BYTES)
 
 
 def _copy(fn: Function, pointer: Local | None) -> Local | None:

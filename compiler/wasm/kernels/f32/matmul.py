@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from compiler.wasm.kernels.f32.epilogue import Epilogue
 from compiler.wasm.kernels.f32.gemm import GemmShape, gemm_function
 from compiler.wasm.kernels.f32.loops import countdown, repeated
-from compiler.wasm.kernels.f32.packing import F32_BYTES, LANES, Panels
+from compiler.wasm.kernels.f32.packing import Panels
 from compiler.wasm.kernels.f32.tiles import Tile
+from compiler.wasm.numerics.sizes import FLOAT_BYTES, FLOAT_LANES, VECTOR_BYTES
 from compiler.wasm.specs import Activation
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import v128
 from wasm_emit.module import Module
 from wasm_emit.types import I32
-
-VECTOR_BYTES = 16
 
 PACKED_ROWS = 5
 """From this many rows on, the second matrix is packed first: the copy costs as much as two rows."""
@@ -51,7 +50,7 @@ class MatmulShape:
     @property
     def scratch(self) -> dict[str, int]:
         """Bytes of the area for panels."""
-        return {"panels": self.depth * self.panels.padded * F32_BYTES if self.packed else 0}
+        return {"panels": self.depth * self.panels.padded * FLOAT_BYTES if self.packed else 0}
 
 
 def matmul_function(module: Module, name: str, shape: MatmulShape) -> Function:
@@ -61,15 +60,15 @@ def matmul_function(module: Module, name: str, shape: MatmulShape) -> Function:
     a, b, packed, c = (fn.param(I32, part) for part in ("a", "b", "panels", "c"))
     if shape.packed and not shape.b_batched:
         _pack(fn, shape, b, packed)
-    a_step = shape.rows * shape.depth * F32_BYTES if shape.a_batched else 0
-    b_step = shape.depth * shape.columns * F32_BYTES if shape.b_batched else 0
+    a_step = shape.rows * shape.depth * FLOAT_BYTES if shape.a_batched else 0
+    b_step = shape.depth * shape.columns * FLOAT_BYTES if shape.b_batched else 0
     with countdown(fn, shape.batches, name="batch"):
         if shape.packed and shape.b_batched:
             _pack(fn, shape, b, packed)
         fn.do(fn.call(product, a, packed if shape.packed else b, c))
         fn.advance(a, a_step)
         fn.advance(b, b_step)
-        fn.advance(c, shape.rows * shape.columns * F32_BYTES)
+        fn.advance(c, shape.rows * shape.columns * FLOAT_BYTES)
     return fn
 
 
@@ -93,9 +92,9 @@ def _pack(fn: Function, shape: MatmulShape, b: Local, packed: Local) -> None:
     for width, turns in ((shape.panels.width, shape.panels.count), (shape.panels.tail_width, 1)):
         if not width or not turns:
             continue
-        with repeated(fn, source, turns, width * F32_BYTES, name="panel"):
+        with repeated(fn, source, turns, width * FLOAT_BYTES, name="panel"):
             row = fn.new(source, "row")
-            with repeated(fn, row, shape.depth, shape.columns * F32_BYTES, name="k"):
-                for v in range(width // LANES):
+            with repeated(fn, row, shape.depth, shape.columns * FLOAT_BYTES, name="k"):
+                for v in range(width // FLOAT_LANES):
                     fn.do(v128.store(target, v128.load(row, offset=v * VECTOR_BYTES), offset=v * VECTOR_BYTES))
-                fn.advance(target, width * F32_BYTES)
+                fn.advance(target, width * FLOAT_BYTES)

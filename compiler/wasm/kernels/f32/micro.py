@@ -16,13 +16,11 @@ from typing import Protocol
 
 from compiler.wasm.kernels.f32.epilogue import Epilogue, store_lanes
 from compiler.wasm.kernels.f32.loops import countdown
-from compiler.wasm.kernels.f32.packing import F32_BYTES, LANES
 from compiler.wasm.kernels.f32.tiles import Tile
+from compiler.wasm.numerics.sizes import FLOAT_BYTES, FLOAT_LANES, VECTOR_BYTES
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import f32x4, shuffle, v128, v128_const
 from wasm_emit.types import V128, EmitError, Expr
-
-VECTOR_BYTES = 16
 
 AHEAD_DEPTH = 12
 """From this many products on, ``SplatSums`` of several rows load one turn ahead."""
@@ -59,7 +57,7 @@ class SplatSums:
 
     def __init__(self, fn: Function, rows: int, width: int) -> None:
         self.fn = fn
-        self.vectors = width // LANES
+        self.vectors = width // FLOAT_LANES
         self.acc = [fn.locals(V128, "acc", self.vectors) for _ in range(rows)]
         self._b = fn.locals(V128, "b", self.vectors)
         self._a = fn.locals(V128, "a", rows)
@@ -98,8 +96,8 @@ class SplatSums:
                 fn.set(row[v], product if first else f32x4.add(row[v], product))
         fn.advance(b, b_step or self.vectors * VECTOR_BYTES)
         if ahead:
-            self._spread(a, row_bytes, offset=F32_BYTES)
-        fn.advance(a, F32_BYTES)
+            self._spread(a, row_bytes, offset=FLOAT_BYTES)
+        fn.advance(a, FLOAT_BYTES)
 
     def _spread(self, a: Local, row_bytes: int, *, offset: int = 0) -> None:
         """Load a turn's values of ``a``.
@@ -164,17 +162,17 @@ class DotSums:
 
     def run(self, a: Local, b: Local, row_bytes: int, depth: int, b_step: int = 0) -> None:
         """See ``Sums``."""
-        if b_step or depth % LANES:
+        if b_step or depth % FLOAT_LANES:
             raise EmitError(f"expected packed weights of a depth that is a multiple of four, got {depth}")
-        with countdown(self.fn, depth // LANES, name="k") as self._left:
+        with countdown(self.fn, depth // FLOAT_LANES, name="k") as self._left:
             self._step(a, b, row_bytes, first=False)
 
     def whole(self, bias: Local | None, a: Local, b: Local, row_bytes: int, depth: int, b_step: int = 0) -> None:
         """See ``Sums``: the first products are the sums' first values, nothing is added to zeros."""
         del bias
         self._step(a, b, row_bytes, first=True)
-        if depth > LANES:
-            self.run(a, b, row_bytes, depth - LANES, b_step)
+        if depth > FLOAT_LANES:
+            self.run(a, b, row_bytes, depth - FLOAT_LANES, b_step)
 
     def _step(self, a: Local, b: Local, row_bytes: int, *, first: bool) -> None:
         fn = self.fn
@@ -198,7 +196,7 @@ class DotSums:
             start = None if bias is None else fn.new(v128.load(bias, offset=v * VECTOR_BYTES), "start")
             for r, row in enumerate(self.acc):
                 offset = r * row_bytes + v * VECTOR_BYTES
-                across = _across(fn, row[v * LANES : (v + 1) * LANES])
+                across = _across(fn, row[v * FLOAT_LANES : (v + 1) * FLOAT_LANES])
                 total = across if start is None else f32x4.add(across, start)
                 store_lanes(fn, out, epilogue.finish(fn, total, residual, offset, limits), offset, lanes)
 
@@ -215,9 +213,9 @@ def _halves(fn: Function, a: Local, b: Local, low: Sequence[int], high: Sequence
 
 
 def _lanes(a: Local, b: Local, lanes: Sequence[int]) -> Expr:
-    return shuffle(a, b, [lane * F32_BYTES + byte for lane in lanes for byte in range(F32_BYTES)])
+    return shuffle(a, b, [lane * FLOAT_BYTES + byte for lane in lanes for byte in range(FLOAT_BYTES)])
 
 
 def lanes_of(columns: int) -> Sequence[int]:
     """Valid lanes of each vector that ``columns`` values fill."""
-    return [min(LANES, columns - first) for first in range(0, columns, LANES)]
+    return [min(FLOAT_LANES, columns - first) for first in range(0, columns, FLOAT_LANES)]

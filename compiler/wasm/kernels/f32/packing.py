@@ -11,10 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-LANES = 4
-"""float32 values in a 128-bit vector."""
-
-F32_BYTES = 4
+from compiler.wasm.numerics.sizes import FLOAT_LANES
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +34,7 @@ class Panels:
     @property
     def tail_width(self) -> int:
         """Columns of the last panel as stored."""
-        return -(-self.tail // LANES) * LANES
+        return -(-self.tail // FLOAT_LANES) * FLOAT_LANES
 
     @property
     def padded(self) -> int:
@@ -56,7 +53,7 @@ def pack_matrix(matrix: NDArray[np.float32], panels: Panels, *, dot: bool = Fals
     tail = np.zeros((1, rows, panels.tail_width), dtype=np.float32)
     tail[0, :, : panels.tail] = matrix[:, full:]
     parts = [
-        part.reshape(len(part), rows // LANES, LANES, -1).swapaxes(2, 3) if dot else part
+        part.reshape(len(part), rows // FLOAT_LANES, FLOAT_LANES, -1).swapaxes(2, 3) if dot else part
         for part in (body, tail)
         if part.size
     ]

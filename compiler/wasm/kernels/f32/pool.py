@@ -6,16 +6,14 @@ from dataclasses import dataclass
 
 from compiler.wasm.kernels.f32.epilogue import store_lanes
 from compiler.wasm.kernels.f32.loops import repeated
-from compiler.wasm.kernels.f32.packing import F32_BYTES, LANES
 from compiler.wasm.kernels.f32.window import Axis, Segment
 from compiler.wasm.numerics.lanes import F32X4
+from compiler.wasm.numerics.sizes import FLOAT_BYTES, FLOAT_LANES, VECTOR_BYTES
 from compiler.wasm.specs import PoolKind
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import f32x4, v128, v128_const
 from wasm_emit.module import Module
 from wasm_emit.types import I32, Expr
-
-VECTOR_BYTES = 16
 
 UNROLLED_TAPS = 16
 """Windows up to this size are unrolled; larger ones are loops."""
@@ -44,7 +42,7 @@ def pool_function(module: Module, name: str, shape: PoolShape) -> Function:
     """A function (x, out) of addresses."""
     fn = module.function(name)
     source, out = fn.param(I32, "x"), fn.param(I32, "out")
-    line, pixel = shape.x.size * shape.channels * F32_BYTES, shape.channels * F32_BYTES
+    line, pixel = shape.x.size * shape.channels * FLOAT_BYTES, shape.channels * FLOAT_BYTES
     with repeated(fn, source, shape.images, shape.y.size * line, name="image"):
         for rows in shape.y.segments():
             y_in = fn.new(source + rows.source * line, "y_in")
@@ -58,20 +56,20 @@ def pool_function(module: Module, name: str, shape: PoolShape) -> Function:
 
 def _position(fn: Function, shape: PoolShape, window: tuple[Segment, Segment], source: Local, out: Local) -> None:
     """All channels of the output positions of one segment; moves ``out``."""
-    full, rest = divmod(shape.channels, LANES)
+    full, rest = divmod(shape.channels, FLOAT_LANES)
     x = fn.new(source, "c_in")
-    for lanes, turns in ((LANES, full), (rest, 1)):
+    for lanes, turns in ((FLOAT_LANES, full), (rest, 1)):
         if lanes and turns:
             with repeated(fn, x, turns, VECTOR_BYTES, name="c"):
                 store_lanes(fn, out, _reduced(fn, shape, window, x), 0, lanes)
-                fn.advance(out, lanes * F32_BYTES)
+                fn.advance(out, lanes * FLOAT_BYTES)
 
 
 def _reduced(fn: Function, shape: PoolShape, window: tuple[Segment, Segment], x: Local) -> Expr:
     rows, columns = window
     total = fn.new(v128_const("f32x4", float("-inf") if shape.kind is PoolKind.MAX else 0.0), "acc")
-    across = shape.x.dilation * shape.channels * F32_BYTES
-    down = shape.y.dilation * shape.x.size * shape.channels * F32_BYTES
+    across = shape.x.dilation * shape.channels * FLOAT_BYTES
+    down = shape.y.dilation * shape.x.size * shape.channels * FLOAT_BYTES
     if rows.taps * columns.taps <= UNROLLED_TAPS:
         for offset in (ky * down + kx * across for ky in range(rows.taps) for kx in range(columns.taps)):
             _take(fn, shape.kind, total, v128.load(x, offset=offset))
@@ -110,35 +108,35 @@ def global_pool_function(
     """A function (x [images, pixels, channels], out [images, channels]) of addresses; pixels in order for each sum."""
     fn = module.function(name)
     source, out = fn.param(I32, "x"), fn.param(I32, "out")
-    with repeated(fn, source, images, pixels * channels * F32_BYTES, name="image"):
+    with repeated(fn, source, images, pixels * channels * FLOAT_BYTES, name="image"):
         _global_channels(fn, kind, pixels, channels, source, out)
     return fn
 
 
 def _global_channels(fn: Function, kind: PoolKind, pixels: int, channels: int, source: Local, out: Local) -> None:
     block = fn.new(source, "block")
-    groups = (4 * LANES, LANES, 1)
+    groups = (4 * FLOAT_LANES, FLOAT_LANES, 1)
     left = channels
     for size in groups:
         turns, left = divmod(left, size)
         if not turns:
             continue
-        with repeated(fn, block, turns, size * F32_BYTES, name="block"):
+        with repeated(fn, block, turns, size * FLOAT_BYTES, name="block"):
             _global_block(fn, kind, pixels, channels, block, out, size)
-            fn.advance(out, size * F32_BYTES)
+            fn.advance(out, size * FLOAT_BYTES)
 
 
 def _global_block(
     fn: Function, kind: PoolKind, pixels: int, channels: int, block: Local, out: Local, size: int
 ) -> None:
-    vectors = -(-size // LANES)
+    vectors = -(-size // FLOAT_LANES)
     highest = kind is PoolKind.MAX
     first = v128_const("f32x4", float("-inf") if highest else 0.0)
     sums = [fn.new(first, "acc") for _ in range(vectors)]
     x = fn.new(block, "p")
-    with repeated(fn, x, pixels, channels * F32_BYTES, name="pixel"):
+    with repeated(fn, x, pixels, channels * FLOAT_BYTES, name="pixel"):
         for v, total in enumerate(sums):
             _take(fn, kind, total, v128.load(x, offset=v * VECTOR_BYTES))
     for v, total in enumerate(sums):
         result: Expr = total if highest else f32x4.div(total, v128_const("f32x4", float(pixels)))
-        store_lanes(fn, out, result, v * VECTOR_BYTES, min(size, LANES))
+        store_lanes(fn, out, result, v * VECTOR_BYTES, min(size, FLOAT_LANES))

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from compiler.wasm.kernels.f32.epilogue import Epilogue
 from compiler.wasm.kernels.f32.gemm import GemmShape, gemm_function
 from compiler.wasm.kernels.f32.loops import countdown, repeated
-from compiler.wasm.kernels.f32.packing import F32_BYTES
-from compiler.wasm.kernels.f32.winograd_shape import IN, OUT, POINTS, VECTOR_BYTES, WinogradShape
+from compiler.wasm.kernels.f32.winograd_shape import IN, OUT, POINTS, WinogradShape
 from compiler.wasm.kernels.f32.winograd_transforms import input_function, output_function
+from compiler.wasm.numerics.sizes import FLOAT_BYTES, VECTOR_BYTES
 from compiler.wasm.specs import Activation
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import i32, memory, select, v128, v128_const
@@ -101,14 +101,14 @@ def _heights(out: int) -> list[int]:
 
 
 def _frame_moves(shape: WinogradShape, pointer: Local) -> _Moving:
-    tile = OUT * shape.channels * F32_BYTES
+    tile = OUT * shape.channels * FLOAT_BYTES
     line = shape.frame_line_bytes
     return _Moving(pointer, tile, OUT * line - shape.columns * tile, (IN - OUT) * line)
 
 
 def _out_moves(shape: WinogradShape, pointer: Local) -> _Moving:
-    tile = OUT * shape.filters * F32_BYTES
-    line = shape.x.out * shape.filters * F32_BYTES
+    tile = OUT * shape.filters * FLOAT_BYTES
+    line = shape.x.out * shape.filters * FLOAT_BYTES
     return _Moving(pointer, tile, OUT * line - shape.columns * tile, (shape.y.out - shape.rows * OUT) * line)
 
 
@@ -123,7 +123,7 @@ def _each_tile(fn: Function, shape: WinogradShape, left: Local, area: Local, cha
         fn.set(count, shape.block)
     with fn.loop("tile") as again:
         yield at
-        fn.advance(at, channels * F32_BYTES)
+        fn.advance(at, channels * FLOAT_BYTES)
         fn.advance(count, -1)
         fn.br(again, count)
 
@@ -150,7 +150,7 @@ def _store_tile(
 
 def _fill_frame(fn: Function, shape: WinogradShape, x: Local, line: Local) -> None:
     """Copy the images between zeros; moves both pointers."""
-    pixel = shape.channels * F32_BYTES
+    pixel = shape.channels * FLOAT_BYTES
     inner, whole = shape.x.size * pixel, shape.frame_line_bytes
     below = shape.frame[0] - shape.y.pad - shape.y.size
     before = shape.x.pad * pixel

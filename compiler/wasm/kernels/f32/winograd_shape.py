@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.wasm.kernels.f32.epilogue import Epilogue
-from compiler.wasm.kernels.f32.packing import F32_BYTES, Panels, pack_matrix
+from compiler.wasm.kernels.f32.packing import Panels, pack_matrix
 from compiler.wasm.kernels.f32.tiles import Tile
 from compiler.wasm.kernels.f32.window import Axis
+from compiler.wasm.numerics.sizes import FLOAT_BYTES, VECTOR_BYTES
 
 OUT, IN = 4, 6
 """Edge of a tile's outputs and inputs."""
@@ -20,8 +21,6 @@ POINTS = IN * IN
 
 TAPS = 9
 """Weights of a filter for one channel."""
-
-VECTOR_BYTES = 16
 
 PLANE_GAP_BYTES = 64
 """Between the planes of a transform: planes a power of two apart would share cache sets (up to 2.8 times slower)."""
@@ -93,17 +92,17 @@ class WinogradShape:
     @property
     def frame_line_bytes(self) -> int:
         """From one line of the frame to the next."""
-        return self.frame[1] * self.channels * F32_BYTES
+        return self.frame[1] * self.channels * FLOAT_BYTES
 
     @property
     def input_plane(self) -> int:
         """Bytes from one point's transformed inputs to the next point's."""
-        return self.block * self.channels * F32_BYTES + PLANE_GAP_BYTES
+        return self.block * self.channels * FLOAT_BYTES + PLANE_GAP_BYTES
 
     @property
     def tap_plane(self) -> int:
         """Bytes from one tap's weights to the next tap's."""
-        return self.channels * self.panels.padded * F32_BYTES
+        return self.channels * self.panels.padded * FLOAT_BYTES
 
     @property
     def weight_plane(self) -> int:
@@ -113,7 +112,7 @@ class WinogradShape:
     @property
     def output_plane(self) -> int:
         """The same for products."""
-        return self.block * self.filters * F32_BYTES + PLANE_GAP_BYTES
+        return self.block * self.filters * FLOAT_BYTES + PLANE_GAP_BYTES
 
     @property
     def scratch(self) -> dict[str, int]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from compiler.wasm.kernels.f32.loops import countdown
-from compiler.wasm.kernels.f32.packing import F32_BYTES, LANES
-from compiler.wasm.kernels.f32.winograd_shape import IN, TAPS, VECTOR_BYTES, WinogradShape
+from compiler.wasm.kernels.f32.winograd_shape import IN, TAPS, WinogradShape
+from compiler.wasm.numerics.sizes import FLOAT_BYTES, FLOAT_LANES, VECTOR_BYTES
 from wasm_emit.function import Function, Local
 from wasm_emit.instructions import f32x4, f64x2, v128, v128_const
 from wasm_emit.module import Module
@@ -82,9 +82,9 @@ def input_function(module: Module, name: str, shape: WinogradShape) -> Function:
     fn = module.function(name)
     source, half, inputs = (fn.param(I32, part) for part in ("source", "half", "inputs"))
     factors = _Factors(fn, "f32x4", f32x4.mul)
-    with countdown(fn, shape.channels // LANES, name="channel"):
+    with countdown(fn, shape.channels // FLOAT_LANES, name="channel"):
         for x in range(IN):
-            offset = x * shape.channels * F32_BYTES
+            offset = x * shape.channels * FLOAT_BYTES
             column = [fn.new(v128.load(source, offset=y * shape.frame_line_bytes + offset), "d") for y in range(IN)]
             for y, value in enumerate(_into_points(fn, factors, column)):
                 fn.do(v128.store(half, value, offset=(y * IN + x) * VECTOR_BYTES))
@@ -103,9 +103,9 @@ def output_function(module: Module, name: str, shape: WinogradShape, height: int
     products, half, bias = (fn.param(I32, part) for part in ("products", "half", "bias"))
     residual = fn.param(I32, "residual") if shape.epilogue.residual else None
     out = fn.param(I32, "out")
-    pixel = shape.filters * F32_BYTES
+    pixel = shape.filters * FLOAT_BYTES
     factors = _Factors(fn, "f32x4", f32x4.mul)
-    with countdown(fn, shape.filters // LANES, name="filter"):
+    with countdown(fn, shape.filters // FLOAT_LANES, name="filter"):
         for x in range(IN):
             column = [fn.new(v128.load(products, offset=(y * IN + x) * shape.output_plane), "m") for y in range(IN)]
             for y, value in enumerate(_from_points(fn, factors, column)[:height]):

@@ -13,12 +13,13 @@ from compiler.wasm.kernels.f32.conv_direct import ConvShape, conv_function
 from compiler.wasm.kernels.f32.depthwise import MAX_TAPS, DepthwiseShape, depthwise_function, pack_depthwise
 from compiler.wasm.kernels.f32.depthwise_large import large_depthwise_function, pack_large_depthwise
 from compiler.wasm.kernels.f32.epilogue import Epilogue
-from compiler.wasm.kernels.f32.packing import LANES, Panels, pack_bias, pack_matrix
+from compiler.wasm.kernels.f32.packing import Panels, pack_bias, pack_matrix
 from compiler.wasm.kernels.f32.tiles import DEPTHWISE_TILE, gemm_tile, winograd_pays
 from compiler.wasm.kernels.f32.window import Axis
 from compiler.wasm.kernels.f32.winograd import winograd_function
 from compiler.wasm.kernels.f32.winograd_shape import MAX_BLOCK, POINTS, WinogradShape, pack_winograd
 from compiler.wasm.kernels.f32.winograd_transforms import PAIR_BYTES, weights_function
+from compiler.wasm.numerics.sizes import FLOAT_LANES
 from compiler.wasm.ops.internal.gemm import gemm_step
 from compiler.wasm.ops.kernel_step import Expansion, kernel_step
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
@@ -118,7 +119,7 @@ def _depthwise(layer: _Layer) -> Step:
         build=lambda module, name: function(module, name, shape),
         constants={
             "w": pack_depthwise(layer.weights) if small else pack_large_depthwise(layer.weights),
-            "bias": pack_bias(layer.bias, Panels(shape.channels, LANES)),
+            "bias": pack_bias(layer.bias, Panels(shape.channels, FLOAT_LANES)),
         },
         flops=layer.flops,
         second=layer.node.input(3),
