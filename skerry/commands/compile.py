@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     "--profile",
     "names",
     multiple=True,
-    show_default="all that fit this machine, but those on request",
+    show_default="all that fit this machine, but those on request; int8 only with a calibration set",
     help="Hardware profile to compile for; repeat.",
 )
 @click.option("--profiles-dir", "folders", multiple=True, type=FILE, help="Folder with more profiles (*.toml); repeat.")
@@ -77,12 +77,13 @@ def compile_(
 
     model = find_model(model)
     folder = model.parent
+    calibration = calibration or _if_there(folder / "calibration.npz")
     request = CompileRequest(
         model_path=model,
         contract_path=contract or folder / "contract.toml",
-        calibration_path=calibration or _if_there(folder / "calibration.npz"),
+        calibration_path=calibration,
         evaluation_path=evaluation or folder / "evaluation.npz",
-        profiles=_choose(names, folders),
+        profiles=_choose(names, folders, calibrated=calibration is not None),
         out_dir=out,
         keys=signing_keys(keys),
         seed=seed,
@@ -122,11 +123,19 @@ def _if_there(path: Path) -> Path | None:
     return path if path.exists() else None
 
 
-def _choose(names: tuple[str, ...], folders: tuple[Path, ...]) -> tuple[Profile, ...]:
+def _choose(names: tuple[str, ...], folders: tuple[Path, ...], *, calibrated: bool) -> tuple[Profile, ...]:
+    """The profiles named; by default those that fit, without those that a missing calibration set rules out."""
+    from edge_bundle.manifest import Precision
     from hardware_profiles.detect import detect
     from hardware_profiles.loader import load_profile, load_profiles
     from hardware_profiles.ranking import by_default
 
     if names:
         return tuple(load_profile(name, folders) for name in dict.fromkeys(names))
-    return by_default(load_profiles(folders), detect())
+    fitting = by_default(load_profiles(folders), detect())
+    if calibrated:
+        return fitting
+    kept = tuple(profile for profile in fitting if profile.precision is not Precision.INT8)
+    left_out = ", ".join(profile.name for profile in fitting if profile not in kept)
+    click.echo(f"skerry: no calibration set: {left_out} left out; give --calibration to have them", err=True)
+    return kept

@@ -49,6 +49,16 @@ def test_compile_says_what_it_made(skerry: Skerry, compiled: Compiled, tmp_path:
     assert skerry("verify", tar, *compiled.trusting).code == 0
 
 
+def test_without_a_calibration_set_int8_is_left_out(skerry: Skerry, compiled: Compiled, tmp_path: Path) -> None:
+    for name in ("digits.onnx", "contract.toml", "evaluation.npz"):
+        shutil.copy(EXAMPLE / name, tmp_path / name)
+    done = skerry("compile", tmp_path, "--out", tmp_path / "b", *compiled.signing, "--json")
+    assert done.code == 0, done.err
+    profiles = [variant["manifest"]["profile"] for variant in json.loads(done.out)["variants"]]
+    assert profiles == ["cpu-fp32", "openvino-fp32", "wasm-simd128"]
+    assert "wasm-simd128-int8 left out; give --calibration" in done.err
+
+
 def test_second_compile_gives_the_same_digest(skerry: Skerry, compiled: Compiled, tmp_path: Path) -> None:
     arguments = ["--profile", "cpu-fp32", "--profile", "cpu-int8", "--json"]
     again = json.loads(skerry("compile", MODEL, "--out", tmp_path / "b", *compiled.signing, *arguments).out)
