@@ -13,6 +13,7 @@ import numpy as np
 
 from compiler.ir.free_name import free_name
 from compiler.ir.graph import IrGraph, Node
+from compiler.wasm.numerics.sizes import FLOAT_LANES, VECTOR_BYTES
 from compiler.wasm.specs import QGemm
 from compiler.wasm.step import Step, StepEmitter
 from edge_bundle.tensor import DType
@@ -21,7 +22,6 @@ from wasm_emit.instructions import f32x4, v128, v128_const
 
 NAME = "canonical_nan"
 
-_LANES = 4
 _MOVES = frozenset({
     "Concat", "DepthToSpace", "Expand", "Flatten", "Gather", "GatherElements", "GatherND", "Identity", "Reshape",
     "Slice", "SpaceToDepth", "Split", "Squeeze", "Tile", "Transpose", "Unsqueeze",
@@ -72,7 +72,7 @@ def _finite_scales(spec: QGemm) -> bool:
 def _rewrite(fn: Function, start: int, size: int) -> None:
     """``x == x ? x : NaN``, four at a time; the last vector may reach into the slack."""
     place = fn.new(start, "place")
-    with fn.pointer_loop(place, -(-size // _LANES), 16):
+    with fn.pointer_loop(place, -(-size // FLOAT_LANES), VECTOR_BYTES):
         x = fn.new(v128.load(place), "x")
         nan = v128_const("f32x4", float("nan"))
         fn.do(v128.store(place, v128.bitselect(x, nan, f32x4.eq(x, x))))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from numpy.typing import NDArray
@@ -27,33 +27,39 @@ class Expansion:
     write: Callable[[StepEmitter, int, int], None]
 
 
-def kernel_step(  # noqa: PLR0913 - what a step is made of
+@dataclass(frozen=True, kw_only=True)
+class Kernel:
+    """A function: ``op`` begins its name, ``key`` is equal for equal code, ``scratch`` is what it works in (bytes)."""
+
+    op: str
+    key: str
+    build: Build
+    scratch: Mapping[str, int] = field(default_factory=dict)
+
+
+def kernel_step(
     node: Node,
+    kernel: Kernel,
     *,
-    op: str,
-    key: str,
-    build: Build,
     constants: Mapping[str, NDArray[Any]],
     flops: int,
     second: str = "",
     in_place: bool = True,
-    scratch: Mapping[str, int] | None = None,
     expansions: Mapping[str, Expansion] | None = None,
 ) -> Step:
     """Read the first input, the constants in order and the value ``second`` (a residual) if given; write the output.
 
-    ``key`` is equal for equal code. ``in_place``: the output may take the place of ``second``. A constant with an
-    expansion is read as that.
+    ``in_place``: the output may take the place of ``second``. A constant with an expansion is read as that.
     """
     expanded = expansions or {}
-    name = f"{op}_{hashlib.sha256(key.encode()).hexdigest()[:10]}"
+    name = f"{kernel.op}_{hashlib.sha256(kernel.key.encode()).hexdigest()[:10]}"
     reads = (node.input(0), second) if second else (node.input(0),)
 
     def emit(e: StepEmitter) -> None:
-        function = e.shared(f"{op}:{key}", lambda module: build(module, name))
+        function = e.shared(f"{kernel.op}:{kernel.key}", lambda module: kernel.build(module, name))
         fixed = [e.expanded(part) if part in expanded else e.constant(part) for part in constants]
         addresses = [e.at(reads[0]), *fixed, *(e.at(read) for read in reads[1:])]
-        addresses += [e.scratch(part) for part in scratch or {}]
+        addresses += [e.scratch(part) for part in kernel.scratch]
         e.fn.do(e.fn.call(function, *addresses, e.at(node.output)))
 
     def init(e: StepEmitter) -> None:
@@ -62,14 +68,14 @@ def kernel_step(  # noqa: PLR0913 - what a step is made of
 
     return Step(
         name=node.name,
-        op=op,
+        op=kernel.op,
         reads=reads,
         writes=(node.output,),
         emit=emit,
         init=init if expanded else None,
         constants=constants,
         expanded={part: expansion.nbytes for part, expansion in expanded.items()},
-        scratch=scratch or {},
+        scratch=kernel.scratch,
         shares=((second, node.output),) if in_place and second and second != reads[0] else (),
         flops=flops,
     )

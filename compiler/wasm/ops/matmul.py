@@ -8,7 +8,7 @@ from compiler.ir.graph import Node
 from compiler.wasm.kernels.f32.matmul import MatmulShape, matmul_function
 from compiler.wasm.kernels.f32.tiles import gemm_tile
 from compiler.wasm.ops import products
-from compiler.wasm.ops.kernel_step import kernel_step
+from compiler.wasm.ops.kernel_step import Kernel, kernel_step
 from compiler.wasm.ops.rule import Rule, Rules, Scope
 from compiler.wasm.step import Step
 from edge_bundle.tensor import DType
@@ -31,14 +31,16 @@ def matmul(node: Node, scope: Scope) -> Step:
     shape = MatmulShape(max(batches), rows, depth, columns, batches[0] > 1, batches[1] > 1, tile)
     return kernel_step(
         node,
-        op="matmul_f32",
-        key=shape.key,
-        build=lambda module, name: matmul_function(module, name, shape),
+        Kernel(
+            op="matmul_f32",
+            key=shape.key,
+            build=lambda module, name: matmul_function(module, name, shape),
+            scratch=shape.scratch,
+        ),
         constants={},
         flops=2 * shape.batches * rows * depth * columns,
         second=node.input(1),
         in_place=False,
-        scratch=shape.scratch,
     )
 
 

@@ -13,6 +13,7 @@ from compiler.wasm.kernels.f32.epilogue import Epilogue
 from compiler.wasm.kernels.f32.loops import repeated
 from compiler.wasm.kernels.f32.micro import Sums, make_sums
 from compiler.wasm.kernels.f32.packing import Panels
+from compiler.wasm.kernels.f32.pointers import Pointers, copied, pointer_parameters
 from compiler.wasm.kernels.f32.tiles import Tile
 from compiler.wasm.kernels.f32.window import Axis, Segment
 from compiler.wasm.numerics.sizes import FLOAT_BYTES
@@ -61,19 +62,6 @@ class ConvShape:
         return self.filters * self.groups * FLOAT_BYTES
 
 
-@dataclass(frozen=True, slots=True)
-class _At:
-    x: Local
-    w: Local
-    bias: Local
-    residual: Local | None
-    out: Local
-
-    def outputs(self) -> list[Local]:
-        """Pointers that move with the output."""
-        return [self.out] if self.residual is None else [self.out, self.residual]
-
-
 def conv_function(module: Module, name: str, shape: ConvShape) -> Function:
     """A function (x, w, bias, [residual,] out) of addresses that computes the whole convolution."""
     rows = {
@@ -86,12 +74,12 @@ def conv_function(module: Module, name: str, shape: ConvShape) -> Function:
         if any(segment.taps == 0 for segment in shape.y.segments())
     }
     fn = module.function(name)
-    at = _parameters(fn, shape)
+    at = pointer_parameters(fn, shape.epilogue)
     image_bytes = shape.y.size * shape.x.size * shape.pixel_bytes
     out_bytes = shape.y.out * shape.x.out * shape.out_pixel_bytes
     with repeated(fn, at.x, shape.images, image_bytes, name="image"):
         w, bias = fn.new(at.w, "w"), fn.new(at.bias, "bias")
-        group = _At(fn.new(at.x, "x"), w, bias, _copy(fn, at.residual), fn.new(at.out, "out"))
+        group = Pointers(fn.new(at.x, "x"), w, bias, copied(fn, at.residual), fn.new(at.out, "out"))
         with repeated(fn, group.x, shape.groups, shape.channels * FLOAT_BYTES, name="group"):
             for width, valid, turns in _panel_kinds(shape.panels):
                 with repeated(fn, w, turns, shape.depth * width * FLOAT_BYTES, name="panel"):
@@ -104,9 +92,9 @@ def conv_function(module: Module, name: str, shape: ConvShape) -> Function:
     return fn
 
 
-def _rows(fn: Function, shape: ConvShape, at: _At, row: Function, empty: Function | None, width: int) -> None:
+def _rows(fn: Function, shape: ConvShape, at: Pointers, row: Function, empty: Function | None, width: int) -> None:
     """Call the row function for every output row of one panel."""
-    out, residual = fn.new(at.out, "y_out"), _copy(fn, at.residual)
+    out, residual = fn.new(at.out, "y_out"), copied(fn, at.residual)
     line = shape.x.size * shape.pixel_bytes
     tap_row = shape.x.kernel * shape.channels * width * FLOAT_BYTES
     for segment in shape.y.segments():
@@ -128,7 +116,7 @@ def _row_function(
 ) -> Function:
     """(x, w, bias, [residual,] out[, taps]): one output row of one panel, ``taps`` kernel rows from ``x`` and ``w``."""
     fn = module.function(name)
-    at = _parameters(fn, shape)
+    at = pointer_parameters(fn, shape.epilogue)
     count = fn.param(I32, "taps") if taps else None
     for segment in shape.x.segments():
         full, rest = divmod(segment.count, shape.tile.rows)
@@ -136,14 +124,23 @@ def _row_function(
         for height, turns in ((shape.tile.rows, full), (rest, 1)):
             if height and turns:
                 with repeated(fn, x, turns, height * shape.x.stride * shape.pixel_bytes, name="x"):
-                    _tile(fn, shape, _At(x, at.w, at.bias, at.residual, at.out), count, segment, height, width, valid)
+                    _tile(
+                        fn, shape, Pointers(x, at.w, at.bias, at.residual, at.out), count, segment, height, width, valid
+                    )
                     for pointer in at.outputs():
                         fn.advance(pointer, height * shape.out_pixel_bytes)
     return fn
 
 
 def _tile(
-    fn: Function, shape: ConvShape, at: _At, taps: Local | None, segment: Segment, height: int, width: int, valid: int
+    fn: Function,
+    shape: ConvShape,
+    at: Pointers,
+    taps: Local | None,
+    segment: Segment,
+    height: int,
+    width: int,
+    valid: int,
 ) -> None:
     sums = make_sums(fn, shape.tile, height, width)
     sums.start(at.bias)
@@ -171,22 +168,8 @@ def _tap_row(fn: Function, shape: ConvShape, sums: Sums, a: Local, b: Local, tap
         sums.run(fn.new(a, "a_run"), b, row_bytes, shape.channels)
 
 
-def _parameters(fn: Function, shape: ConvShape) -> _At:
-    return _At(
-        x=fn.param(I32, "x"),
-        w=fn.param(I32, "w"),
-        bias=fn.param(I32, "bias"),
-        residual=fn.param(I32, "residual") if shape.epilogue.residual else None,
-        out=fn.param(I32, "out"),
-    )
-
-
 def _panel_kinds(panels: Panels) -> list[tuple[int, int, int]]:
     """Width, valid columns and number of the panels, in order."""
     full = [(panels.width, panels.width, panels.count)] if panels.count else []
     tail = [(panels.tail_width, panels.tail, 1)] if panels.tail else []
     return full + tail
-
-
-def _copy(fn: Function, pointer: Local | None) -> Local | None:
-    return None if pointer is None else fn.new(pointer, "res")

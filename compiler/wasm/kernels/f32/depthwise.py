@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from compiler.wasm.kernels.f32.epilogue import Epilogue, store_lanes
 from compiler.wasm.kernels.f32.loops import repeated
+from compiler.wasm.kernels.f32.pointers import copied
 from compiler.wasm.kernels.f32.window import Axis
 from compiler.wasm.numerics.sizes import FLOAT_BYTES, FLOAT_LANES, VECTOR_BYTES
 from wasm_emit.function import Function, Local
@@ -113,7 +114,7 @@ def _chunk(axis: Axis, positions: range) -> _Chunk:
 def _blocks(fn: Function, shape: DepthwiseShape, rows: _Chunk, at: _At, w: Local, bias: Local) -> None:
     """All channels of one chunk of rows."""
     full, rest = divmod(shape.channels, FLOAT_LANES)
-    block = _At(fn.new(at.x, "x"), _copy(fn, at.residual), fn.new(at.out, "out"))
+    block = _At(fn.new(at.x, "x"), copied(fn, at.residual), fn.new(at.out, "out"))
     weights, offsets = fn.new(w, "w"), fn.new(bias, "bias")
     for lanes, turns in ((FLOAT_LANES, full), (rest, 1)):
         if not lanes or not turns:
@@ -132,7 +133,7 @@ def _columns(
 ) -> None:
     """One block of channels along the rows of a chunk."""
     pixel = shape.pixel_bytes
-    run = _At(at.x, _copy(fn, at.residual), fn.new(at.out, "x_out"))
+    run = _At(at.x, copied(fn, at.residual), fn.new(at.out, "x_out"))
     for columns, turns in _chunks(shape.x, shape.tile[1]):
         x_in = fn.new(at.x + columns.origin * pixel, "x_in")
         with repeated(fn, x_in, turns, len(columns.reads) * shape.x.stride * pixel, name="x"):
@@ -171,7 +172,3 @@ def _tile(
     for (r, c), total in sums.items():
         offset = r * out_line + c * pixel
         store_lanes(fn, at.out, shape.epilogue.finish(fn, total, at.residual, offset), offset, lanes)
-
-
-def _copy(fn: Function, pointer: Local | None) -> Local | None:
-    return None if pointer is None else fn.new(pointer, "res")

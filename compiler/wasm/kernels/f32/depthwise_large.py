@@ -6,14 +6,13 @@ columns of a tile. Columns and rows are cut into segments of equal taps, so that
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from compiler.wasm.kernels.f32.depthwise import DepthwiseShape
 from compiler.wasm.kernels.f32.epilogue import store_lanes
 from compiler.wasm.kernels.f32.loops import countdown, repeated
+from compiler.wasm.kernels.f32.pointers import Pointers, pointer_parameters
 from compiler.wasm.kernels.f32.window import Segment
 from compiler.wasm.numerics.sizes import FLOAT_LANES, VECTOR_BYTES
 from wasm_emit.function import Function, Local
@@ -33,23 +32,11 @@ def pack_large_depthwise(weights: NDArray[np.float32]) -> NDArray[np.float32]:
     return packed
 
 
-@dataclass(frozen=True, slots=True)
-class _At:
-    x: Local
-    w: Local
-    bias: Local
-    residual: Local | None
-    out: Local
-
-    def outputs(self) -> list[Local]:
-        return [self.out] if self.residual is None else [self.out, self.residual]
-
-
 def large_depthwise_function(module: Module, name: str, shape: DepthwiseShape) -> Function:
     """A function (x, w, bias, [residual,] out) of addresses that computes the whole convolution."""
     row = _row_function(module, f"{name}_row", shape)
     fn = module.function(name)
-    at = _parameters(fn, shape)
+    at = pointer_parameters(fn, shape.epilogue)
     line, out_line = shape.x.size * shape.pixel_bytes, shape.x.out * shape.pixel_bytes
     with repeated(fn, at.x, shape.images, shape.y.size * line, name="image"):
         for segment in shape.y.segments():
@@ -66,7 +53,7 @@ def large_depthwise_function(module: Module, name: str, shape: DepthwiseShape) -
 def _row_function(module: Module, name: str, shape: DepthwiseShape) -> Function:
     """(x, w, bias, [residual,] out, taps): one output row, ``taps`` kernel rows (perhaps none) from ``x`` and ``w``."""
     fn = module.function(name)
-    at = _parameters(fn, shape)
+    at = pointer_parameters(fn, shape.epilogue)
     taps = fn.param(I32, "taps")
     for segment in shape.x.segments():
         x = fn.new(at.x + segment.source * shape.pixel_bytes, "x_in")
@@ -76,17 +63,19 @@ def _row_function(module: Module, name: str, shape: DepthwiseShape) -> Function:
             if not columns or not turns:
                 continue
             with repeated(fn, x, turns, columns * shape.x.stride * shape.pixel_bytes, name="x"):
-                _channels(fn, shape, _At(x, w, at.bias, at.residual, at.out), taps, segment, columns)
+                _channels(fn, shape, Pointers(x, w, at.bias, at.residual, at.out), taps, segment, columns)
                 for pointer in at.outputs():
                     fn.advance(pointer, columns * shape.pixel_bytes)
     return fn
 
 
-def _channels(fn: Function, shape: DepthwiseShape, at: _At, taps: Local, segment: Segment, columns: int) -> None:
+def _channels(fn: Function, shape: DepthwiseShape, at: Pointers, taps: Local, segment: Segment, columns: int) -> None:
     """All channels of one tile."""
     full, rest = divmod(shape.channels, FLOAT_LANES)
     residual = None if at.residual is None else fn.new(at.residual, "c_res")
-    block = _At(fn.new(at.x, "c_x"), fn.new(at.w, "c_w"), fn.new(at.bias, "c_bias"), residual, fn.new(at.out, "c_out"))
+    block = Pointers(
+        fn.new(at.x, "c_x"), fn.new(at.w, "c_w"), fn.new(at.bias, "c_bias"), residual, fn.new(at.out, "c_out")
+    )
     for lanes, turns in ((FLOAT_LANES, full), (rest, 1)):
         if lanes and turns:
             with repeated(fn, block.x, turns, VECTOR_BYTES, name="c"):
@@ -95,7 +84,9 @@ def _channels(fn: Function, shape: DepthwiseShape, at: _At, taps: Local, segment
                     fn.advance(pointer, VECTOR_BYTES)
 
 
-def _tile(fn: Function, shape: DepthwiseShape, at: _At, taps: Local, segment: Segment, size: tuple[int, int]) -> None:
+def _tile(
+    fn: Function, shape: DepthwiseShape, at: Pointers, taps: Local, segment: Segment, size: tuple[int, int]
+) -> None:
     columns, lanes = size
     sums = [fn.new(v128.load(at.bias), "acc") for _ in range(columns)]
     if segment.taps:
@@ -106,7 +97,7 @@ def _tile(fn: Function, shape: DepthwiseShape, at: _At, taps: Local, segment: Se
         store_lanes(fn, at.out, shape.epilogue.finish(fn, total, at.residual, offset), offset, lanes)
 
 
-def _taps(fn: Function, shape: DepthwiseShape, at: _At, taps: Local, segment: Segment, sums: list[Local]) -> None:
+def _taps(fn: Function, shape: DepthwiseShape, at: Pointers, taps: Local, segment: Segment, sums: list[Local]) -> None:
     pixel, weights = shape.pixel_bytes, _weights_bytes(shape)
     line, row, left = fn.new(at.x, "line"), fn.new(at.w, "w_line"), fn.new(taps, "left")
     with fn.loop("ky") as again:
@@ -127,13 +118,3 @@ def _taps(fn: Function, shape: DepthwiseShape, at: _At, taps: Local, segment: Se
 def _weights_bytes(shape: DepthwiseShape) -> int:
     """From one tap's weights to the next tap's."""
     return -(-shape.channels // FLOAT_LANES) * VECTOR_BYTES
-
-
-def _parameters(fn: Function, shape: DepthwiseShape) -> _At:
-    return _At(
-        x=fn.param(I32, "x"),
-        w=fn.param(I32, "w"),
-        bias=fn.param(I32, "bias"),
-        residual=fn.param(I32, "residual") if shape.epilogue.residual else None,
-        out=fn.param(I32, "out"),
-    )

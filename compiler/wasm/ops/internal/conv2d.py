@@ -21,7 +21,7 @@ from compiler.wasm.kernels.f32.winograd_shape import MAX_BLOCK, POINTS, Winograd
 from compiler.wasm.kernels.f32.winograd_transforms import PAIR_BYTES, weights_function
 from compiler.wasm.numerics.sizes import FLOAT_LANES
 from compiler.wasm.ops.internal.gemm import gemm_step
-from compiler.wasm.ops.kernel_step import Expansion, kernel_step
+from compiler.wasm.ops.kernel_step import Expansion, Kernel, kernel_step
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.specs import Conv2d
 from compiler.wasm.step import Step, StepEmitter
@@ -114,9 +114,11 @@ def _depthwise(layer: _Layer) -> Step:
     function = depthwise_function if small else large_depthwise_function
     return kernel_step(
         layer.node,
-        op="depthwise_f32" if small else "large_depthwise_f32",
-        key=shape.key,
-        build=lambda module, name: function(module, name, shape),
+        Kernel(
+            op="depthwise_f32" if small else "large_depthwise_f32",
+            key=shape.key,
+            build=lambda module, name: function(module, name, shape),
+        ),
         constants={
             "w": pack_depthwise(layer.weights) if small else pack_large_depthwise(layer.weights),
             "bias": pack_bias(layer.bias, Panels(shape.channels, FLOAT_LANES)),
@@ -137,16 +139,18 @@ def _winograd(layer: _Layer) -> Step:
 
     return kernel_step(
         layer.node,
-        op="winograd_f32",
-        key=shape.key,
-        build=lambda module, name: winograd_function(module, name, shape),
+        Kernel(
+            op="winograd_f32",
+            key=shape.key,
+            build=lambda module, name: winograd_function(module, name, shape),
+            scratch=shape.scratch,
+        ),
         constants={
             "w": pack_winograd(layer.weights, shape),
             "bias": pack_bias(layer.bias, shape.panels),
         },
         flops=layer.flops,
         second=layer.node.input(3),
-        scratch=shape.scratch,
         expansions={"w": Expansion(nbytes=POINTS * shape.weight_plane, write=transform)},
     )
 
@@ -161,9 +165,7 @@ def _direct(layer: _Layer) -> Step:
     biases = [None] * groups if layer.bias is None else layer.bias.reshape(groups, filters)
     return kernel_step(
         layer.node,
-        op="conv2d_f32",
-        key=shape.key,
-        build=lambda module, name: conv_function(module, name, shape),
+        Kernel(op="conv2d_f32", key=shape.key, build=lambda module, name: conv_function(module, name, shape)),
         constants={"w": np.concatenate(packed), "bias": np.concatenate([pack_bias(b, shape.panels) for b in biases])},
         flops=layer.flops,
         second=layer.node.input(3),

@@ -11,7 +11,7 @@ from compiler.wasm.kernels.f32.epilogue import Epilogue
 from compiler.wasm.kernels.f32.gemm import GemmShape, gemm_function
 from compiler.wasm.kernels.f32.packing import pack_bias, pack_matrix
 from compiler.wasm.kernels.f32.tiles import gemm_tile
-from compiler.wasm.ops.kernel_step import kernel_step
+from compiler.wasm.ops.kernel_step import Kernel, kernel_step
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.specs import Gemm
 from compiler.wasm.step import Step
@@ -53,9 +53,7 @@ def gemm_step(
     )
     return kernel_step(
         node,
-        op="gemm_f32",
-        key=shape.key,
-        build=lambda module, name: gemm_function(module, name, shape),
+        Kernel(op="gemm_f32", key=shape.key, build=lambda module, name: gemm_function(module, name, shape)),
         constants={"w": pack_matrix(weights, shape.panels, dot=shape.tile.dot), "bias": pack_bias(bias, shape.panels)},
         flops=2 * rows * depth * columns,
         second=node.input(3),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from compiler.ir.graph import Node
 from compiler.wasm.kernels.f32.pool import PoolShape, global_pool_function, pool_function
 from compiler.wasm.kernels.f32.window import Axis
-from compiler.wasm.ops.kernel_step import kernel_step
+from compiler.wasm.ops.kernel_step import Kernel, kernel_step
 from compiler.wasm.ops.rule import Rule, Rules, Scope
 from compiler.wasm.specs import GlobalPool, Pool2d
 from compiler.wasm.step import Step
@@ -30,9 +30,9 @@ def pool2d(node: Node, scope: Scope) -> Step:
     )
     return kernel_step(
         node,
-        op=f"{spec.kind}_pool_f32",
-        key=shape.key,
-        build=lambda module, name: pool_function(module, name, shape),
+        Kernel(
+            op=f"{spec.kind}_pool_f32", key=shape.key, build=lambda module, name: pool_function(module, name, shape)
+        ),
         constants={},
         flops=scope.type_of(node.output).size * spec.kernel[0] * spec.kernel[1],
     )
@@ -44,9 +44,11 @@ def global_pool(node: Node, scope: Scope) -> Step:
     images, height, width, channels = scope.type_of(node.input(0)).shape
     return kernel_step(
         node,
-        op=f"global_{spec.kind}_pool_f32",
-        key=f"{images}x{height * width}x{channels}",
-        build=lambda module, name: global_pool_function(module, name, spec.kind, images, height * width, channels),
+        Kernel(
+            op=f"global_{spec.kind}_pool_f32",
+            key=f"{images}x{height * width}x{channels}",
+            build=lambda module, name: global_pool_function(module, name, spec.kind, images, height * width, channels),
+        ),
         constants={},
         flops=images * height * width * channels,
     )
