@@ -9,20 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.ir.graph import Node
-from compiler.wasm.kernels.copy import element_access
-from compiler.wasm.kernels.indices import OUTSIDE, checked_index
+from compiler.wasm.kernels.argpool import Maxima, Windows, max_with_indices, put_back
+from compiler.wasm.kernels.indices import OUTSIDE
 from compiler.wasm.kernels.layout import Layout
-from compiler.wasm.kernels.loops import loops
-from compiler.wasm.numerics.lanes import Lanes
-from compiler.wasm.numerics.sizes import INDEX_BYTES
-from compiler.wasm.numerics.storage import load, store
 from compiler.wasm.ops.dtypes import EVERY_DTYPE
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.ops.spatial import Window, ints
 from compiler.wasm.step import Step, StepEmitter
 from edge_bundle.tensor import DType
-from wasm_emit.instructions import i32, i64, memory
-from wasm_emit.types import I32
 
 
 def lowest(dtype: DType) -> float:
@@ -33,43 +27,23 @@ def lowest(dtype: DType) -> float:
 def max_pool_with_indices(node: Node, scope: Scope, window: Window) -> Step:
     """The first largest element of each window and its index in the whole input."""
     kind = scope.type_of(node.input(0))
-    item = kind.dtype.itemsize
     x = window.bordered("x", node.input(0), kind, fill=lowest(kind.dtype))
     table = _flat_indices(window, column_major=bool(node.attrs.get("storage_order", 0)))
-    images, plane = math.prod(kind.shape[:2]), math.prod(window.sizes)
-    strides = Layout.of(x.shape, item).strides
-    moves = [step * stride for step, stride in zip(strides[2:], window.strides, strict=True)]
-    taps = [step * dilation for step, dilation in zip(strides[2:], window.dilations, strict=True)]
+    strides = Layout.of(x.shape, kind.dtype.itemsize).strides
+    windows = Windows(
+        dtype=kind.dtype,
+        images=math.prod(kind.shape[:2]),
+        image_bytes=strides[1],
+        plane=math.prod(window.sizes),
+        outputs=window.outputs,
+        kernel=window.kernel,
+        moves=[step * stride for step, stride in zip(strides[2:], window.strides, strict=True)],
+        taps=[step * dilation for step, dilation in zip(strides[2:], window.dilations, strict=True)],
+    )
 
     def emit(out: StepEmitter) -> None:
-        fn, lanes = out.fn, Lanes(kind.dtype, 1)
-        best, where = fn.local(lanes.type, "best"), fn.local(I32, "where")
-        source, lookup = fn.new(x.address(out), "image"), fn.new(out.constant("indices"), "indices")
-        values, indices = fn.new(out.at(node.outputs[0]), "values"), fn.new(out.at(node.outputs[1]), "places")
-        first = fn.local(I32, "first")
-        rows = Layout.of((images, *window.outputs), 1).strides[1:]
-        still = [0] * len(rows)
-        image = [
-            (source, [strides[1]]), (values, [math.prod(window.outputs) * item]),
-            (indices, [math.prod(window.outputs) * INDEX_BYTES]), (first, [plane]),
-        ]  # fmt: skip
-        with loops(fn, [images], image) as ((start, to, index_to, before), _):
-            inner = [
-                (start, moves), (to, [row * item for row in rows]), (index_to, [row * INDEX_BYTES for row in rows]),
-                (before, still),
-            ]  # fmt: skip
-            with loops(fn, window.outputs, inner) as ((corner, value_at, index_at, base), _):
-                fn.set(best, load(lanes, corner))
-                fn.set(where, corner)
-                with loops(fn, window.kernel, [(corner, taps)]) as ((tap,), _):
-                    value = fn.new(load(lanes, tap), "x")
-                    with fn.if_(lanes.gt(value, best)):
-                        fn.set(best, value)
-                        fn.set(where, tap)
-                fn.do(store(lanes, value_at, best))
-                position = i32.div_u(where - start, item)
-                found = i32.load(lookup + position * 4) + base
-                fn.do(i64.store(index_at, i64.extend_i32_u(found)))
+        values, places = (out.at(output) for output in node.outputs)
+        max_with_indices(out, windows, x, out.constant("indices"), values, places)
 
     return Step(
         name=node.name,
@@ -110,18 +84,11 @@ def _max_unpool(node: Node, scope: Scope) -> Step:
     if any(own > outer for own, outer in zip(implied, kind.shape, strict=True)):
         raise refuse(node, f"expected an output of at least {list(implied)}, got {list(kind.shape)}")
     places = np.ravel_multi_index(np.indices(implied).reshape(len(implied), -1), kind.shape).astype("<i4")
-    item = kind.dtype.itemsize
+    maxima = Maxima(count=source.size, itemsize=kind.dtype.itemsize, places=len(places), nbytes=kind.nbytes)
 
     def emit(out: StepEmitter) -> None:
-        fn = out.fn
-        fetch, put = element_access(item)
-        target, lookup = fn.new(out.at(node.output), "target"), fn.new(out.constant("places"), "places")
-        fn.do(memory.fill(target, 0, kind.nbytes))
-        pointers = [(fn.new(out.at(node.input(0))), [item]), (fn.new(out.at(node.input(1))), [INDEX_BYTES])]
-        with loops(fn, [source.size], pointers) as ((value, index_at), _):
-            index = checked_index(fn, i64.load(index_at), len(places))
-            place = fn.new(i32.load(lookup + index * 4), "place")
-            fn.do(put(target + place * item, fetch(value)))
+        values, indices = out.at(node.input(0)), out.at(node.input(1))
+        put_back(out.fn, maxima, values, indices, out.constant("places"), out.at(node.output))
 
     return Step(
         name=node.name,

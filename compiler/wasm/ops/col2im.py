@@ -5,18 +5,13 @@ from __future__ import annotations
 import math
 
 from compiler.ir.graph import Node
-from compiler.wasm.kernels.copy import copy_layout
+from compiler.wasm.kernels.col2im import Blocks, col2im
 from compiler.wasm.kernels.layout import Layout
-from compiler.wasm.kernels.loops import loops
-from compiler.wasm.numerics.lanes import Lanes
-from compiler.wasm.numerics.storage import load, store
 from compiler.wasm.ops.arguments import known_ints
-from compiler.wasm.ops.copies import layout
 from compiler.wasm.ops.rule import Rule, Rules, Scope, refuse
 from compiler.wasm.ops.spatial import ints
 from compiler.wasm.step import Step, StepEmitter
 from edge_bundle.tensor import DType
-from wasm_emit.instructions import memory
 
 NUMBERS = frozenset({DType.FP32, DType.INT32, DType.INT64})
 
@@ -42,20 +37,19 @@ def _col2im(node: Node, scope: Scope) -> Step:
     taps = [step * dilation for step, dilation in zip(bordered.strides[2:], dilations, strict=True)]
     moves = [step * stride for step, stride in zip(bordered.strides[2:], strides, strict=True)]
 
+    inside = bordered
+    for axis, size in enumerate(image):
+        inside = inside.part(axis + 2, pads[axis], size)
+    blocks = Blocks(
+        dtype=kind.dtype,
+        sizes=sizes,
+        strides=[*bordered.strides[:2], *taps, *moves],
+        bordered=bordered,
+        inside=inside,
+    )
+
     def emit(out: StepEmitter) -> None:
-        fn, lanes = out.fn, Lanes(kind.dtype, 1)
-        base = fn.new(out.scratch("image"), "image")
-        fn.do(memory.fill(base, 0, bordered.size * item))
-        pointers = [
-            (fn.new(out.at(node.input(0)), "columns"), Layout.of(sizes, item).strides),
-            (base, [*bordered.strides[:2], *taps, *moves]),
-        ]
-        with loops(fn, sizes, pointers) as ((column, to), _):
-            fn.do(store(lanes, to, lanes.add(load(lanes, to), load(lanes, column))))
-        inside = bordered
-        for axis, size in enumerate(image):
-            inside = inside.part(axis + 2, pads[axis], size)
-        copy_layout(fn, out.at(node.output), layout(scope, node.output), base, inside, item)
+        col2im(out.fn, blocks, out.at(node.input(0)), out.scratch("image"), out.at(node.output))
 
     return Step(
         name=node.name,
@@ -63,7 +57,7 @@ def _col2im(node: Node, scope: Scope) -> Step:
         reads=(node.input(0),),
         writes=(node.output,),
         emit=emit,
-        scratch={"image": bordered.size * item},
+        scratch={"image": blocks.work_bytes},
         flops=math.prod(sizes),
     )
 
