@@ -30,7 +30,10 @@ FLOAT_TAIL = 1e-5
 """What the quantizer leaves in float may differ in the last bits."""
 
 quick = settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    deadline=None,
+    derandomize=True,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 
 
@@ -48,7 +51,10 @@ def test_float_graphs(made: tuple[ModelProto, NDArray[Any]]) -> None:
 @quick
 @given(models(plain=True))
 def test_quantized_graphs(made: tuple[ModelProto, NDArray[Any]]) -> None:
-    """ONNX Runtime's integer kernels and ours store the same bytes; one step of 255 would be far beyond the limit."""
+    """ONNX Runtime's integer kernels and ours store the same bytes; one step of 255 would be far beyond the limit.
+
+    Its fused average pooling rounds ties otherwise than the operators it stands for, so either answer is right.
+    """
     model, x = made
     data = quantized(model, x)
     try:
@@ -56,7 +62,10 @@ def test_quantized_graphs(made: tuple[ModelProto, NDArray[Any]]) -> None:
     except CompileError:
         assume(False)  # ONNX Runtime refuses what its own fusion made
     (got,) = run_module(compile_module(data), {"x": x}).values()
-    np.testing.assert_allclose(got, want, rtol=FLOAT_TAIL, atol=FLOAT_TAIL * float(np.abs(want).max()))
+    unfused = reference(data, x, fused=False)
+    limit = FLOAT_TAIL * float(np.abs(want).max())
+    right = [np.isclose(got, one, rtol=FLOAT_TAIL, atol=limit) for one in (want, unfused)]
+    assert np.logical_or(*right).all(), f"expected {want} or {unfused}, got {got}"
 
 
 def reference(data: bytes, x: NDArray[Any], *, fused: bool) -> NDArray[Any]:
