@@ -24,9 +24,11 @@ help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 demo: $(VENV)/.installed-all  ## run the main job from end to end: compile, sign, roll out, serve, cache, report, attack
-	@if [ -d '$(MODELS)' ]; then $(BIN)/python -m examples.real_models.prepare '$(MODELS)' build/models; \
-	else echo 'no real models at $(MODELS): act 7 is left out; MODELS=FOLDER names another place'; fi
-	@$(BIN)/skerry demo $(if $(wildcard $(MODELS)/),--more build/models) --report build/demo.json
+	@rm -rf build/models
+	@if [ -d '$(MODELS)' ]; then $(BIN)/python -m examples.real_models.prepare '$(MODELS)' build/models; fi
+	@if ls build/models/*/contract.toml >/dev/null 2>&1; then more='--more build/models'; \
+	else more=; echo 'no real models at $(MODELS): act 7 is left out; MODELS=FOLDER names another place'; fi; \
+	$(BIN)/skerry demo $$more --report build/demo.json
 
 test: lint  ## lint, types, layers, then every test
 	@$(BIN)/pytest -q

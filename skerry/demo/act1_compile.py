@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from compiler.compile import CompileResult, compile_bundle
@@ -15,6 +16,7 @@ from skerry.git_commit import commit_of
 from skerry.model_file import find_model
 
 ACT = 1
+CALIBRATION = "calibration.npz"
 MIN_PROFILES, MIN_RUNTIMES = 3, 2
 
 
@@ -27,15 +29,23 @@ def make_keys(place: Workplace) -> None:
         key.public.save(place.public_key_file(name))
 
 
-def compile_request(place: Workplace, out_dir: Path, *, signers: tuple[str, ...] = OWNERS) -> CompileRequest:
-    """How the demo compiles its example."""
-    example = place.example
+def compile_request(
+    place: Workplace,
+    out_dir: Path,
+    *,
+    signers: tuple[str, ...] = OWNERS,
+    example: Path | None = None,
+    profiles: Sequence[str] = PROFILES,
+) -> CompileRequest:
+    """How the demo compiles its example, or another folder like it; int8 needs a calibration set in the folder."""
+    example = example or place.example
+    calibration = example / CALIBRATION
     return CompileRequest(
         model_path=find_model(example),
         contract_path=example / "contract.toml",
-        calibration_path=example / "calibration.npz",
+        calibration_path=calibration if calibration.is_file() else None,
         evaluation_path=example / "evaluation.npz",
-        profiles=tuple(load_profile(name) for name in PROFILES),
+        profiles=tuple(load_profile(name) for name in profiles),
         out_dir=out_dir,
         keys=place.signing_keys(*signers),
         git_commit=commit_of(example),

@@ -102,7 +102,7 @@ def _bits(answer: Answer) -> bytes:
     return b"".join(bytes(tensor.data) for _, tensor in sorted(answer.outputs.items()))
 
 
-def judge(served: Sequence[Served]) -> list[Claim]:
+def judge(served: Sequence[Served], *, act: int = ACT) -> list[Claim]:
     """Accuracy equals the signed proof, the second pass is all hits, and hits are bit-equal to the first answers."""
     claims = []
     for one in served:
@@ -110,8 +110,8 @@ def judge(served: Sequence[Served]) -> list[Claim]:
         proven, got = f"{proof.correct} of {proof.samples}", f"{one.first.correct} of {one.first.samples}"
         differ = sum(a != b for a, b in zip(one.first.answers, one.second.answers, strict=True))
         claims += [
-            equal(ACT, f"{one.agent}: right answers as in the signed proof", proven, got),
-            equal(ACT, f"{one.agent}: cache hits in the second pass", one.second.samples, one.second.hits),
-            equal(ACT, f"{one.agent}: cached answers that differ in any bit", 0, differ),
+            equal(act, f"{one.agent}: right answers as in the signed proof", proven, got),
+            equal(act, f"{one.agent}: cache hits in the second pass", one.second.samples, one.second.hits),
+            equal(act, f"{one.agent}: cached answers that differ in any bit", 0, differ),
         ]
     return claims

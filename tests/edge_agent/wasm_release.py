@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+import msgspec
+
 from edge_bundle.attestation import Materials, build_proofs, build_provenance
 from edge_bundle.bundle import VariantContent, attach, write_bundle
 from edge_bundle.contract import AccuracyTarget, Contract, Limits, Metric, TensorRule
@@ -15,9 +17,10 @@ from edge_bundle.golden import GoldenVector
 from edge_bundle.keys import SigningKey, TrustPolicy
 from edge_bundle.layout import Layout
 from edge_bundle.manifest import NumericClass, Precision, VariantManifest
-from edge_bundle.proof import AccuracyProof, AgreementProof, LatencyProof, MeasuredOn, Proof
+from edge_bundle.proof import Proof
 from edge_bundle.tensor import Tensor
 from edge_bundle.walk import VerifiedVariant, walk_source
+from tests.edge_bundle.samples import sample_proof
 from tests.edge_runtime.wasm.modules import X, Y, artifact, expected, rows
 
 OWNER = SigningKey.from_seed(b"\7" * 32)
@@ -85,20 +88,6 @@ def _golden(x: Tensor, off_by_one_bit: bool) -> GoldenVector:
 
 
 def _proof(manifest: VariantManifest, variant_digest: str) -> Proof:
-    return Proof(
-        profile=manifest.profile,
-        variant_digest=variant_digest,
-        precision=manifest.precision,
-        numeric_class=manifest.numeric_class,
-        accuracy=AccuracyProof(metric=Metric.TOP1, correct=97, samples=100, value=0.97, low=0.915, high=0.99),
-        agreement=AgreementProof(top1=1.0, max_abs_diff=0.0),
-        latency=LatencyProof(p50_us=5.0, p90_us=6.0, p99_us=8.0, runs=100),
-        peak_rss_bytes=50_000_000,
-        artifact_bytes=1000,
-        deterministic=True,
-        evaluation_digest=DIGEST,
-        measured_on=MeasuredOn(
-            arch="x86_64", cpu="test", cores=1, os="linux", runtime="wasm", runtime_version="test", threads=1
-        ),
-        measured_at="2026-01-01T00:00:00Z",
+    return msgspec.structs.replace(
+        sample_proof(manifest.profile, variant_digest, manifest.precision), numeric_class=manifest.numeric_class
     )

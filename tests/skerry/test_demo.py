@@ -12,17 +12,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from edge_bundle.contract_file import load_contract
 from edge_bundle.errors import RollbackError
 from edge_bundle.layout import Layout
-from edge_bundle.proof import Proof
+from edge_bundle.manifest import NumericClass, Precision
+from edge_bundle.proof import AgreementProof, Proof
 from edge_bundle.walk import walk_source
 from fleet_hub.api import RolloutNodeRow
-from skerry.demo import act4_serve, act6_attacks
+from skerry.demo import act4_serve, act6_attacks, act7_models
 from skerry.demo.act4_serve import Pass, Served
 from skerry.demo.act6_attacks import Attack, Attacks
+from skerry.demo.act7_models import ServedModel
 from skerry.demo.claims import Claim
 from skerry.model_file import find_model
 from skerry.options import trust_policy
@@ -67,6 +70,30 @@ def test_good_service_passes(proof: Proof) -> None:
 )
 def test_bad_service_fails(proof: Proof, spoil: Callable[[Served], Served], claim: str) -> None:
     (name,) = failed(act4_serve.judge([spoil(served(proof))]))
+    assert claim in name
+    (name,) = failed(act7_models.judge([ServedModel("m", spoil(served(webassembly(proof))))]))
+    assert claim in name
+
+
+def webassembly(proof: Proof) -> Proof:
+    return msgspec.structs.replace(proof, numeric_class=NumericClass.PORTABLE_EXACT, precision=Precision.FP32,
+                                   agreement=msgspec.structs.replace(proof.agreement, top1=1.0))  # fmt: skip
+
+
+def test_good_models_pass(proof: Proof) -> None:
+    assert failed(act7_models.judge([ServedModel("m", served(webassembly(proof)))])) == []
+
+
+@pytest.mark.parametrize(
+    ("spoil", "claim"),
+    [
+        pytest.param({"numeric_class": NumericClass.HOST_EXACT}, "numeric class", id="bits depend on the host"),
+        pytest.param({"agreement": AgreementProof(top1=0.99, max_abs_diff=0.5)}, "ONNX Runtime", id="float disagrees"),
+    ],
+)
+def test_bad_models_fail(proof: Proof, spoil: dict[str, object], claim: str) -> None:
+    bad = msgspec.structs.replace(webassembly(proof), **spoil)
+    (name,) = failed(act7_models.judge([ServedModel("m", served(bad))]))
     assert claim in name
 
 

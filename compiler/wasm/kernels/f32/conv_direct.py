@@ -66,11 +66,11 @@ def conv_function(module: Module, name: str, shape: ConvShape) -> Function:
     """A function (x, w, bias, [residual,] out) of addresses that computes the whole convolution."""
     rows = {
         valid: _row_function(module, f"{name}_row{valid}", shape, width, valid)
-        for width, valid, _ in _panel_kinds(shape.panels)
+        for width, valid, _ in shape.panels.kinds()
     }
     empty = {
         valid: _row_function(module, f"{name}_empty{valid}", shape, width, valid, taps=False)
-        for width, valid, _ in _panel_kinds(shape.panels)
+        for width, valid, _ in shape.panels.kinds()
         if any(segment.taps == 0 for segment in shape.y.segments())
     }
     fn = module.function(name)
@@ -81,7 +81,7 @@ def conv_function(module: Module, name: str, shape: ConvShape) -> Function:
         w, bias = fn.new(at.w, "w"), fn.new(at.bias, "bias")
         group = Pointers(fn.new(at.x, "x"), w, bias, copied(fn, at.residual), fn.new(at.out, "out"))
         with repeated(fn, group.x, shape.groups, shape.channels * FLOAT_BYTES, name="group"):
-            for width, valid, turns in _panel_kinds(shape.panels):
+            for width, valid, turns in shape.panels.kinds():
                 with repeated(fn, w, turns, shape.depth * width * FLOAT_BYTES, name="panel"):
                     _rows(fn, shape, group, rows[valid], empty.get(valid), width)
                     fn.advance(bias, width * FLOAT_BYTES)
@@ -166,10 +166,3 @@ def _tap_row(fn: Function, shape: ConvShape, sums: Sums, a: Local, b: Local, tap
         return
     with repeated(fn, a, taps, shape.x.dilation * shape.pixel_bytes, name="kx"):
         sums.run(fn.new(a, "a_run"), b, row_bytes, shape.channels)
-
-
-def _panel_kinds(panels: Panels) -> list[tuple[int, int, int]]:
-    """Width, valid columns and number of the panels, in order."""
-    full = [(panels.width, panels.width, panels.count)] if panels.count else []
-    tail = [(panels.tail_width, panels.tail, 1)] if panels.tail else []
-    return full + tail

@@ -81,7 +81,7 @@ def gemm_function(module: Module, name: str, shape: GemmShape) -> Function:
 
 
 def _panels_outside(fn: Function, shape: GemmShape, at: _Pointers) -> None:
-    for width, valid, turns in _panel_kinds(shape.panels):
+    for width, valid, turns in shape.panels.kinds():
         with _panel_loop(fn, shape, at, width, turns):
             rows = _Pointers(fn.new(at.a, "row"), at.b, at.bias, _copy(fn, at.residual), fn.new(at.c, "out"))
             for height, count in _row_kinds(shape):
@@ -95,7 +95,7 @@ def _rows_outside(fn: Function, shape: GemmShape, at: _Pointers) -> None:
             columns = _Pointers(
                 at.a, fn.new(at.b, "panel"), _copy(fn, at.bias), _copy(fn, at.residual), fn.new(at.c, "out")
             )
-            for width, valid, turns in _panel_kinds(shape.panels):
+            for width, valid, turns in shape.panels.kinds():
                 with _panel_loop(fn, shape, columns, width, turns):
                     _tile(fn, shape, columns, height, width, valid)
 
@@ -105,14 +105,6 @@ def _tile(fn: Function, shape: GemmShape, at: _Pointers, height: int, width: int
     a, b = fn.new(at.a, "ak"), fn.new(at.b, "bk")
     sums.whole(at.bias, a, b, shape.a_stride * FLOAT_BYTES, shape.depth, shape.b_stride * FLOAT_BYTES)
     sums.finish(shape.epilogue, at.bias, at.c, at.residual, shape.c_stride * FLOAT_BYTES, valid)
-
-
-def _panel_kinds(panels: Panels) -> Iterator[tuple[int, int, int]]:
-    """Width, valid columns and number of the panels, in order."""
-    if panels.count:
-        yield panels.width, panels.width, panels.count
-    if panels.tail:
-        yield panels.tail_width, panels.tail, 1
 
 
 def _row_kinds(shape: GemmShape) -> Iterator[tuple[int, int]]:

@@ -41,6 +41,11 @@ class Panels:
         """Columns as stored."""
         return self.count * self.width + self.tail_width
 
+    def kinds(self) -> list[tuple[int, int, int]]:
+        """Width as stored, valid columns and number of the panels, in order."""
+        full = [(self.width, self.width, self.count)] if self.count else []
+        return [*full, (self.tail_width, self.tail, 1)] if self.tail else full
+
 
 def pack_matrix(matrix: NDArray[np.float32], panels: Panels, *, dot: bool = False) -> NDArray[np.float32]:
     """Lay a matrix [K, N] out in panels; a flat array of ``K * panels.padded`` values.
