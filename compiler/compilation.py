@@ -11,14 +11,25 @@ from numpy.typing import NDArray
 
 from compiler.dataset import Dataset
 from compiler.graph import Graph
+from compiler.quantized import Quantized
 from compiler.request import CompileRequest
 from compiler.scheme import Scheme
+from compiler.targets.target import Lowered
 from edge_bundle.bundle import BundleRefs
 from edge_bundle.contract import Contract
-from edge_bundle.errors import CompileError
+from edge_bundle.errors import CompileError, SkerryError
 from edge_bundle.golden import GoldenVector
 from edge_bundle.manifest import NumericClass
-from edge_bundle.proof import AccuracyProof, AgreementProof, LatencyProof, MeasuredOn, Proof
+from edge_bundle.proof import (
+    AccuracyProof,
+    AgreementProof,
+    DeterminismProof,
+    LatencyProof,
+    MeasuredOn,
+    PairedProof,
+    PlacementProof,
+    Proof,
+)
 from hardware_profiles.schema import Profile
 
 T = TypeVar("T")
@@ -37,13 +48,12 @@ class Sources:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lowered:
-    """The artifact of one profile: file name -> bytes, and the file that the runtime opens."""
+class Refusal:
+    """A profile (one of its candidates, in a race) that gets no variant: the pass that refused it, and why."""
 
     profile: Profile
-    files: Mapping[str, bytes] = field(repr=False)
-    entrypoint: str
-    toolchain: Mapping[str, str]
+    stage: str
+    error: SkerryError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +77,11 @@ class Measured:
     accuracy: AccuracyProof
     slices: Mapping[str, AccuracyProof]
     agreement: AgreementProof
-    latency: LatencyProof
+    paired: PairedProof | None
+    latency: LatencyProof | None
     peak_rss_bytes: int
-    deterministic: bool
+    determinism: DeterminismProof
+    placement: PlacementProof | None
     measured_on: MeasuredOn
     measured_at: str
 
@@ -93,10 +105,11 @@ class Compilation:
     graph: Graph | None = None  # import, then normalise, fold, fuse
     reference_graph: Graph | None = None  # import
     ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # calibrate
-    quantized: Mapping[Scheme, Graph] = field(default_factory=dict)  # quantize
+    quantized: Mapping[Scheme, Quantized] = field(default_factory=dict)  # quantize
     lowered: tuple[Lowered, ...] = ()  # lower
     reference: Reference | None = None  # prove
     measured: tuple[Measured, ...] = ()  # prove
+    refused: tuple[Refusal, ...] = ()  # quantize, lower, prove
     refs: BundleRefs | None = None  # package
     proofs: tuple[Proof, ...] = ()  # sign
     release_index_digest: str = ""  # sign

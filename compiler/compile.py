@@ -9,12 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from compiler.compilation import Compilation, Stage, need
+from compiler.compilation import Compilation, Refusal, Stage, need
 from compiler.passes.package import manifest
 from compiler.passes.sign import ml_bom_path
 from compiler.pipeline import run_passes
 from compiler.progress import Progress, Silent
 from compiler.publish import check_destination, claim, recover, staging_dir
+from compiler.quantized import Quantized
 from compiler.request import CompileRequest
 from compiler.sources import load_sources
 from edge_bundle.errors import UnavailableError
@@ -34,7 +35,10 @@ class VariantResult:
 
 @dataclass(frozen=True, kw_only=True)
 class CompileResult:
-    """What a compile made. ``bundle_dir`` is the OCI layout; ``variants`` are in the order of the request."""
+    """What a compile made. ``bundle_dir`` is the OCI layout; ``variants`` are in the order of the request.
+
+    ``refused`` profiles have no variant; ``quantized`` has every scheme's layers.
+    """
 
     name: str
     version: str
@@ -43,6 +47,8 @@ class CompileResult:
     model_digest: str
     reference: AccuracyProof
     variants: tuple[VariantResult, ...]
+    refused: tuple[Refusal, ...]
+    quantized: tuple[Quantized, ...]
     stages: tuple[Stage, ...]
     signed_by: tuple[str, ...]
     bundle_dir: Path
@@ -102,6 +108,8 @@ def _result(state: Compilation) -> CompileResult:
             VariantResult(manifest=manifest(measured, sources), proof=proof)
             for measured, proof in zip(state.measured, state.proofs, strict=True)
         ),
+        refused=state.refused,
+        quantized=tuple(state.quantized.values()),
         stages=state.stages,
         signed_by=tuple(sorted(key.public.keyid for key in state.request.keys)),
         bundle_dir=state.request.out_dir,

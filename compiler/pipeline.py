@@ -22,6 +22,7 @@ from compiler.passes import (
     package,
     prove,
     quantize,
+    race,
     sign,
 )
 from compiler.passes.ensures import ensure
@@ -46,6 +47,7 @@ PASSES = (
     Pass(quantize.NAME, quantize.run, quantize.check),
     Pass(lower.NAME, lower.run, lower.check),
     Pass(prove.NAME, prove.run, prove.check),
+    Pass(race.NAME, race.run, race.check),
     Pass(package.NAME, package.run, package.check),
     Pass(sign.NAME, sign.run, sign.check),
 )
@@ -65,7 +67,7 @@ def run_passes(state: Compilation, progress: Progress, passes: tuple[Pass, ...] 
 
 
 def _graphs(state: Compilation) -> list[Graph]:
-    return [*([state.graph] if state.graph else []), *state.quantized.values()]
+    return [*([state.graph] if state.graph else []), *(one.graph for one in state.quantized.values())]
 
 
 def _stage(name: str, graph: Graph) -> Stage:

@@ -77,11 +77,13 @@ def _latency(proofs: Sequence[Proof]) -> Plot:
         figure, axes = _canvas([proof.profile for proof in proofs])
         height = 0.32
         for row, proof in enumerate(proofs):
+            if proof.latency is None:
+                continue
             axes.barh(row - height / 2, proof.latency.p50_us, height, color=FIRST, label="p50" if not row else None)
             axes.barh(row + height / 2, proof.latency.p99_us, height, color=SECOND, label="p99" if not row else None)
         axes.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2)
         axes.set_xlabel("microseconds, batch of one")
-        runs = proofs[0].latency.runs
+        runs = max((proof.latency.runs for proof in proofs if proof.latency), default=0)
         return Plot("Latency", f"Engine time over {runs} runs after a warm-up.", _svg(figure, "Latency p50 and p99"))
 
 

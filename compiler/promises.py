@@ -23,7 +23,7 @@ def check_accuracy(contract: Contract, profile: str, got: AccuracyProof, referen
 
     """
     target = contract.accuracy
-    drop = (reference.correct - got.correct) / got.samples
+    drop = got.value - reference.value if target.metric.lower_is_better else reference.value - got.value
     if drop > target.max_drop + ROUNDING:
         raise ContractNotMetError(
             profile=profile,
@@ -32,7 +32,7 @@ def check_accuracy(contract: Contract, profile: str, got: AccuracyProof, referen
             got=f"{drop * POINT:.2f} points below ({_share(got)}), {(drop - target.max_drop) * POINT:.2f} too many",
             advice="give more or more typical calibration samples, allow a larger max_drop, or leave the profile out",
         )
-    if got.value < target.minimum - ROUNDING:
+    if target.minimum is not None and got.value < target.minimum - ROUNDING:
         raise ContractNotMetError(
             profile=profile,
             rule="accuracy.minimum",
@@ -42,14 +42,14 @@ def check_accuracy(contract: Contract, profile: str, got: AccuracyProof, referen
         )
 
 
-def check_latency(contract: Contract, profile: str, got: LatencyProof) -> None:
+def check_latency(contract: Contract, profile: str, got: LatencyProof | None) -> None:
     """``latency.p99_ms``.
 
     Raises:
         ContractNotMetError: the measured p99 is larger.
 
     """
-    if contract.latency is None:
+    if contract.latency is None or got is None:
         return
     p99_ms = got.p99_us / US_PER_MS
     if p99_ms > contract.latency.p99_ms:
@@ -63,4 +63,5 @@ def check_latency(contract: Contract, profile: str, got: LatencyProof) -> None:
 
 
 def _share(proof: AccuracyProof) -> str:
-    return f"{proof.value * POINT:.2f} %, {proof.correct} of {proof.samples}"
+    counted = f", {proof.correct} of {proof.samples}" if proof.correct is not None else ""
+    return f"{proof.value * POINT:.2f} %{counted}"

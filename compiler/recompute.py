@@ -49,7 +49,7 @@ class Figures:
     slices: dict[str, AccuracyProof]
     agreement: AgreementProof | None
     deterministic: bool
-    latency: LatencyProof
+    latency: LatencyProof | None
 
 
 def recompute(
@@ -148,7 +148,7 @@ def measure(variant: VerifiedVariant, dataset: Dataset, reference: NDArray[Any] 
 def _rows(proof: Proof, figures: Figures) -> Iterator[Row]:
     profile = proof.profile
 
-    def exact(figure: str, signed: float | bool, got: float | bool | None) -> Row:
+    def exact(figure: str, signed: float | bool | None, got: float | bool | None) -> Row:
         ok = None if got is None else got == signed
         return Row(profile=profile, figure=figure, signed=signed, recomputed=got, ok=ok)
 
@@ -167,8 +167,9 @@ def _rows(proof: Proof, figures: Figures) -> Iterator[Row]:
     yield exact("largest difference", proof.agreement.max_abs_diff, again.max_abs_diff if again else None)
     if proof.numeric_class is not NumericClass.APPROXIMATE:
         yield exact("deterministic", proof.deterministic, figures.deterministic)
-    yield shown("p50 us", proof.latency.p50_us, figures.latency.p50_us)
-    yield shown("p99 us", proof.latency.p99_us, figures.latency.p99_us)
+    if proof.latency and figures.latency:
+        yield shown("p50 us", proof.latency.p50_us, figures.latency.p50_us)
+        yield shown("p99 us", proof.latency.p99_us, figures.latency.p99_us)
 
 
 def _slice_row(profile: str, name: str, signed: AccuracyProof | None, got: AccuracyProof | None) -> Row:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from edge_bundle.keys import SigningKey
+from hardware_profiles.contenders import contenders
 from hardware_profiles.schema import Profile
 
 Clock: TypeAlias = Callable[[], float]
@@ -25,7 +26,9 @@ class CompileRequest:
     ``calibration_path`` is needed by int8 profiles only. ``keys`` sign provenance and proofs. ``seed`` picks the
     calibration samples when the set is larger than needed. ``batches`` are sizes that get code of their own where code
     has static shapes (none: a choice by the contract); ``dims`` binds symbolic dimensions of the model. ``force``
-    replaces a different bundle at ``out_dir``. ``clock`` gives Unix seconds and stamps the proofs; nothing else in a
+    replaces a different bundle at ``out_dir``. ``strict`` lets the first profile that fails end the compile; otherwise
+    it is refused by name and the others go on. ``race`` measures every runtime and precision that a profile allows.
+    ``clock`` gives Unix seconds and stamps the proofs; nothing else in a
     compile looks at a clock or at randomness.
     """
 
@@ -39,7 +42,16 @@ class CompileRequest:
     seed: int = 0
     git_commit: str = ""
     force: bool = False
+    strict: bool = False
+    race: bool = False
     batches: tuple[int, ...] = ()
     dims: Mapping[str, int] = field(default_factory=dict)
     latency_runs: int = MIN_LATENCY_RUNS
     clock: Clock = time.time
+
+    @property
+    def candidates(self) -> tuple[Profile, ...]:
+        """What gets compiled: every profile, and in a race once more for each runtime and precision it allows."""
+        if not self.race:
+            return self.profiles
+        return tuple(one for profile in self.profiles for one in (profile, *contenders(profile)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,30 @@ def accuracy_by_slice(
 
 
 def agreement(scores: NDArray[Any], reference: NDArray[Any]) -> AgreementProof:
-    """Share of equal top-1 answers and the largest absolute difference of a score, in float64."""
+    """How close two sets of scores are, in float64."""
     equal = np.count_nonzero(top1(scores) == top1(reference))
-    difference = np.abs(scores.astype(np.float64) - reference.astype(np.float64))
-    return AgreementProof(top1=int(equal) / len(scores), max_abs_diff=float(difference.max()))
+    got, want = scores.astype(np.float64), reference.astype(np.float64)
+    difference = np.abs(got - want)
+    return AgreementProof(
+        top1=int(equal) / len(scores) if scores.shape[1] > 1 else None,
+        cosine=_cosine(got, want),
+        sqnr_db=sqnr_db(got, want),
+        mean_abs_diff=float(difference.mean()),
+        max_abs_diff=float(difference.max()),
+    )
+
+
+def sqnr_db(got: NDArray[np.float64], want: NDArray[np.float64]) -> float | None:
+    """Signal to quantization noise over everything, in decibels; ``None`` without noise, 0 without a signal."""
+    noise, signal = float(np.square(got - want).sum()), float(np.square(want).sum())
+    if noise == 0.0:
+        return None
+    return 10.0 * math.log10(signal / noise) if signal > 0.0 else 0.0
+
+
+def _cosine(got: NDArray[np.float64], want: NDArray[np.float64]) -> float:
+    """The mean over rows; two rows of zeros agree, one of zeros and one of others do not."""
+    lengths = np.linalg.norm(got, axis=1) * np.linalg.norm(want, axis=1)
+    products = (got * want).sum(axis=1)
+    same = np.where((got == want).all(axis=1), 1.0, 0.0)
+    return float(np.where(lengths > 0.0, products / np.where(lengths > 0.0, lengths, 1.0), same).mean())

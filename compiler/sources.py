@@ -10,7 +10,6 @@ from compiler.scoring import class_count
 from edge_bundle.contract_file import contract_digest, load_contract
 from edge_bundle.digest import sha256_digest
 from edge_bundle.errors import InvalidInputError
-from edge_bundle.manifest import Precision
 
 
 def load_sources(request: CompileRequest) -> Sources:
@@ -57,7 +56,7 @@ def _check_request(request: CompileRequest) -> None:
             expected=f"at least {MIN_LATENCY_RUNS}",
             got=str(request.latency_runs),
         )
-    int8 = [profile.name for profile in request.profiles if profile.precision is Precision.INT8]
+    int8 = [profile.name for profile in request.profiles if profile.precision.calibrated]
     if int8 and request.calibration_path is None:
         raise InvalidInputError(
             file="request",

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from compiler.compilation import Lowered
 from compiler.compile_options import engine_options
+from compiler.targets.target import Lowered
 from edge_bundle.contract import Contract
 from edge_runtime.engine import EngineSource
 

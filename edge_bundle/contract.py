@@ -54,18 +54,55 @@ class TensorRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
 
 
 class Metric(enum.StrEnum):
-    """How accuracy is measured on the evaluation set."""
+    """How accuracy is measured on the evaluation set; what each needs is said in docs/contract.md.
+
+    ``top1``, ``top-k`` and ``exact-match`` are shares of right answers; ``auc`` is the area under the ROC curve;
+    ``mae`` the mean absolute error (lower is better); ``cosine`` the mean cosine similarity; ``function`` a Python
+    function of the user's that the compiler calls and an agent never does.
+    """
 
     TOP1 = "top1"
+    TOP_K = "top-k"
+    AUC = "auc"
+    MAE = "mae"
+    COSINE = "cosine"
+    EXACT_MATCH = "exact-match"
+    FUNCTION = "function"
+
+    @property
+    def is_share(self) -> bool:
+        """Whether the value is a share of samples, each right or wrong."""
+        return self in (Metric.TOP1, Metric.TOP_K, Metric.EXACT_MATCH)
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether a smaller value is the better one."""
+        return self is Metric.MAE
+
+
+class Against(enum.StrEnum):
+    """What answers are held against: the evaluation set's ``labels``, or what the fp32 model answers."""
+
+    LABELS = "labels"
+    REFERENCE = "reference"
 
 
 class AccuracyTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Accuracy as fractions of 1: at least ``minimum``, and at most ``max_drop`` below the fp32 reference."""
+    """What a variant must reach, in the metric's own unit (fractions of 1 for shares, AUC and cosine).
+
+    ``minimum`` bounds the value from below (``maximum`` from above, for ``mae``), and ``max_drop`` how much worse than
+    the fp32 model it may be. ``k`` belongs to ``top-k``, ``function`` (``FILE.py:NAME``, beside the contract) to
+    ``function``.
+    """
 
     metric: Metric = Metric.TOP1
     output: TensorName
-    minimum: Fraction = 0.0
-    max_drop: Fraction = 0.005
+    against: Against = Against.LABELS
+    k: Annotated[int, msgspec.Meta(ge=1, le=1000)] | None = None
+    function: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]+\.py:[A-Za-z_][A-Za-z0-9_]*$(?!\n)")] | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    max_drop: Annotated[float, msgspec.Meta(ge=0.0)] = 0.005
 
 
 class LatencyTarget(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

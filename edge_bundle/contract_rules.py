@@ -7,7 +7,9 @@
 5. ``accuracy.output`` names an output.
 6. Every number is finite.
 7. A sensitive model's answers are not reused in a CDN.
-8. No model is called ``stats``: ``/v2/models/stats`` is the agent's own page (as in Triton's statistics extension).
+8. ``accuracy.k`` and ``accuracy.function`` are given for their own metric, and only there.
+9. ``accuracy.maximum`` bounds an error, ``accuracy.minimum`` everything else; shares lie between 0 and 1.
+10. No model is called ``stats``: ``/v2/models/stats`` is the agent's own page (as in Triton's statistics extension).
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from edge_bundle.contract import Contract, OnViolation, Reuse, TensorRule
+from edge_bundle.contract import AccuracyTarget, Contract, Metric, OnViolation, Reuse, TensorRule
 from edge_bundle.errors import InvalidInputError
 from edge_bundle.tensor import DYNAMIC, DType
 
@@ -114,14 +116,37 @@ def _whole(contract: Contract) -> Iterator[_Violation]:
     # Rule 7
     if contract.privacy.sensitive and contract.cache.reuse is Reuse.CDN:
         yield "cache.reuse", f"{Reuse.NODE.value!r}, because privacy.sensitive is true", repr(Reuse.CDN.value)
-    # Rule 8
+    yield from _accuracy(contract.accuracy)
+    # Rule 10
     if contract.name == RESERVED_NAME:
         yield "name", "a name that no endpoint of the agent has", repr(contract.name)
+
+
+def _accuracy(target: AccuracyTarget) -> Iterator[_Violation]:
+    metric = target.metric
+    # Rule 8
+    for key, wanted in (("k", Metric.TOP_K), ("function", Metric.FUNCTION)):
+        value = getattr(target, key)
+        if metric is wanted and value is None:
+            yield f"accuracy.{key}", f"a value, because the metric is {metric.value!r}", "none"
+        if metric is not wanted and value is not None:
+            yield f"accuracy.{key}", f"no such key, because the metric is {metric.value!r}", repr(value)
+    # Rule 9
+    bound, other = ("maximum", "minimum") if metric.lower_is_better else ("minimum", "maximum")
+    if metric is not Metric.FUNCTION and getattr(target, other) is not None:
+        yield f"accuracy.{other}", f"{bound}, because the metric is {metric.value!r}", f"{getattr(target, other):g}"
+    if (metric.is_share or metric is Metric.AUC) and not 0.0 <= (target.minimum or 0.0) <= 1.0:
+        yield "accuracy.minimum", "a share between 0 and 1", f"{target.minimum:g}"
 
 
 def _numbers(contract: Contract) -> Iterator[tuple[str, float]]:
     yield "cache.ttl_s", contract.cache.ttl_s
     yield "golden.atol", contract.golden.atol
     yield "golden.rtol", contract.golden.rtol
+    yield "accuracy.max_drop", contract.accuracy.max_drop
+    for key in ("minimum", "maximum"):
+        bound = getattr(contract.accuracy, key)
+        if bound is not None:
+            yield f"accuracy.{key}", bound
     if contract.latency:
         yield "latency.p99_ms", contract.latency.p99_ms

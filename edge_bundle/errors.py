@@ -174,6 +174,31 @@ class UnsupportedOperatorError(CompileError):
         self.reason = reason
 
 
+class ToolFailedError(CompileError):
+    """A vendor's compiler crashed, hung, or fell back where it must not; ``log`` is the end of what it wrote.
+
+    ``what`` says which of the three, with the exit status or the limit.
+    """
+
+    def __init__(self, *, tool: str, what: str, log: str = "", stage: str = "lower", advice: str = "") -> None:
+        super().__init__(stage=stage, detail=f"{tool} {what}", advice=advice)
+        self.tool, self.what, self.log = tool, what, log
+
+    def __str__(self) -> str:
+        last = next((line.strip() for line in reversed(self.log.splitlines()) if line.strip()), "")
+        return super().__str__() + (f"; its last line: {last}" if last else "")
+
+
+class NumericClassError(CompileError):
+    """A profile claims a numeric class that the variant's bits contradict; it must not be signed."""
+
+    def __init__(self, *, profile: str, claim: str, contradiction: str, advice: str = "") -> None:
+        super().__init__(
+            stage="prove", detail=f"profile {profile}: expected class {claim}, got {contradiction}", advice=advice
+        )
+        self.profile, self.claim, self.contradiction = profile, claim, contradiction
+
+
 class EngineError(SkerryError):
     """A runtime failed to load or run a variant."""
 
@@ -191,6 +216,41 @@ class RuntimeMissingError(EngineError):
     def __init__(self, *, runtime: str, extra: str) -> None:
         super().__init__(runtime=runtime, detail="not installed", advice=f"pip install 'skerry[{extra}]'")
         self.extra = extra
+
+
+class CompileOnlyError(EngineError):
+    """Nothing can run this variant but firmware that Skerry has no part in."""
+
+    def __init__(self, *, runtime: str, advice: str = "") -> None:
+        super().__init__(
+            runtime=runtime,
+            detail="expected a runtime with an engine, got one that is compiled for only",
+            advice=advice or "take the artifact out of the bundle and build it into the device's firmware",
+        )
+
+
+class WrongTargetError(EngineError):
+    """Compiled code is for another device than the one at hand; loading it might even seem to work."""
+
+    def __init__(self, *, runtime: str, expected: str, got: str, advice: str = "") -> None:
+        super().__init__(
+            runtime=runtime,
+            detail=f"compiled code: expected {expected}, got {got}",
+            advice=advice or "compile the model for this device's own hardware profile",
+        )
+        self.expected, self.got = expected, got
+
+
+class PlacementError(EngineError):
+    """Nodes run elsewhere than the variant promises; a silent fall back to the CPU is not accepted."""
+
+    def __init__(self, *, runtime: str, device: str, expected: str, got: str, advice: str = "") -> None:
+        super().__init__(
+            runtime=runtime,
+            detail=f"placement on {device}: expected {expected}, got {got}",
+            advice=advice or "use a profile that allows nodes on the CPU, or a model that the device takes whole",
+        )
+        self.device, self.expected, self.got = device, expected, got
 
 
 class GoldenMismatchError(EngineError):

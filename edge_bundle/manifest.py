@@ -22,10 +22,27 @@ class NumericClass(enum.StrEnum):
 
 
 class Precision(enum.StrEnum):
-    """Arithmetic of the compiled variant."""
+    """Arithmetic of the compiled variant: weights and activations.
+
+    ``a16w8`` holds activations in 16 bits and weights in 8; ``w8`` and ``w4`` store only weights in 8 or 4 bits, and
+    compute in float32. Where layers were put back to keep the contract, the proof lists them.
+    """
 
     FP32 = "fp32"
     INT8 = "int8"
+    A16W8 = "a16w8"
+    W8 = "w8"
+    W4 = "w4"
+
+    @property
+    def quantized(self) -> bool:
+        """Whether anything is stored in fewer bits than the model's own."""
+        return self is not Precision.FP32
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether activations have ranges, which a calibration set gives."""
+        return self in (Precision.INT8, Precision.A16W8)
 
 
 class VariantManifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Annotated
 
 import msgspec
@@ -14,22 +15,75 @@ PROOF_PREDICATE_TYPE = "https://skerry.dev/proof/v1"
 PROVENANCE_PREDICATE_TYPE = "https://slsa.dev/provenance/v1"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 
+MAX_LISTED = 1000
+"""Most nodes or layers that one proof lists by name."""
+
+
+class Execution(enum.StrEnum):
+    """What ran when a variant was proven.
+
+    ``device``: the runtime and kind of device that will serve it. ``emulator``: the vendor's emulator, which computes
+    what the device computes and says nothing of its speed. ``simulator``: the vendor's approximation of both.
+    ``stand-in``: the file before the last tool; nothing here can run what that tool wrote.
+    """
+
+    DEVICE = "device"
+    EMULATOR = "emulator"
+    SIMULATOR = "simulator"
+    STAND_IN = "stand-in"
+
+
+class Interval(enum.StrEnum):
+    """How a 95 % interval was found: Wilson's score interval of a share, or the percentile bootstrap."""
+
+    WILSON = "wilson"
+    BOOTSTRAP = "bootstrap"
+    NONE = "none"
+
 
 class AccuracyProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """``correct`` of ``samples``; ``[low, high]`` is the 95 % Wilson score interval (Wilson 1927)."""
+    """``value`` of ``metric`` over ``samples``; ``[low, high]`` is its 95 % interval.
+
+    ``correct`` counts the samples that were right, where the metric is a share; ``Interval.NONE`` repeats ``value`` as
+    both bounds (a user's function gives one number).
+    """
 
     metric: Metric
-    correct: int
+    correct: int | None = None
     samples: int
-    value: Fraction
-    low: Fraction
-    high: Fraction
+    value: float
+    low: float
+    high: float
+    interval: Interval = Interval.WILSON
+
+
+class PairedProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The variant against the fp32 model, sample by sample.
+
+    ``drop`` is how much worse the variant is (negative: better), ``[low, high]`` its 95 % interval; ``worse`` and
+    ``better`` count samples; ``p_value`` is two-sided, by ``test`` (``mcnemar`` or ``permutation``).
+    """
+
+    drop: float
+    low: float
+    high: float
+    worse: int
+    better: int
+    p_value: Fraction
+    test: str
 
 
 class AgreementProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Against the fp32 reference: share of equal top-1 answers, largest absolute difference of the scored output."""
+    """The scored output against the fp32 reference.
 
-    top1: Fraction
+    ``top1`` is the share of equal first answers (``None`` for an output of one number); ``sqnr_db`` is
+    10 log10(signal power / error power) over all samples, ``None`` where not one bit differs.
+    """
+
+    top1: Fraction | None
+    cosine: float
+    sqnr_db: float | None
+    mean_abs_diff: float
     max_abs_diff: float
 
 
@@ -42,8 +96,73 @@ class LatencyProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     runs: int
 
 
+class EstimateProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a vendor's compiler expects of the device. Never measured."""
+
+    tool: str
+    latency_us: float
+    cycles: int
+    sram_bytes: int
+    flash_bytes: int
+
+
+class PlacementProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where the nodes of a variant run: ``on_device`` of ``nodes`` on ``device``, those of ``elsewhere`` on the CPU.
+
+    ``elsewhere`` has one text per node, ``OPERATOR NAME``, at most ``MAX_LISTED``.
+    """
+
+    device: str
+    nodes: int
+    on_device: int
+    elsewhere: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_LISTED)] = ()
+
+    @property
+    def share(self) -> float:
+        """``on_device`` as a fraction of all nodes."""
+        return self.on_device / self.nodes if self.nodes else 0.0
+
+
+class DeterminismProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What was tried to find a bit that changes, and what was found.
+
+    ``samples`` inputs, each run ``repeats`` times by one engine, by ``engines`` engines and in ``processes`` processes
+    (``repeatable``); with each thread count of ``threads`` (``threads_agree``); and at each of ``batch_positions``
+    places of a batch (``batches_agree``). ``None``: not tried, since the variant takes one thread or one row only.
+    """
+
+    samples: int
+    repeats: int
+    engines: int
+    processes: int
+    repeatable: bool
+    threads: tuple[int, ...] = ()
+    threads_agree: bool | None = None
+    batch_positions: int = 0
+    batches_agree: bool | None = None
+
+
+class KeptLayer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A layer that went back to a higher precision, or never left it, and why."""
+
+    layer: str
+    operator: str
+    precision: str
+    reason: str
+
+
+class QuantizationProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How the graph behind the variant was quantized: ``quantized`` layers, and those that were ``kept``."""
+
+    scheme: str
+    quantized: int
+    kept: Annotated[tuple[KeptLayer, ...], msgspec.Meta(max_length=MAX_LISTED)] = ()
+    calibration_digest: str
+    calibration_samples: int
+
+
 class MeasuredOn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Where the figures were measured."""
+    """Where the figures were measured, and by what kind of execution."""
 
     arch: str
     cpu: str
@@ -52,10 +171,16 @@ class MeasuredOn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     runtime: str
     runtime_version: str
     threads: int
+    execution: Execution = Execution.DEVICE
 
 
 class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Everything measured of one variant. ``variant_digest`` is the digest of its OCI image manifest."""
+    """Everything measured of one variant. ``variant_digest`` is the digest of its OCI image manifest.
+
+    ``latency`` is missing where nothing here runs at the device's speed; ``estimate`` then says what the vendor's tool
+    expects. ``placement`` is missing where there is nothing but the CPU. ``peak_rss_bytes`` is of a fresh process that
+    loads and runs the variant.
+    """
 
     schema: Annotated[int, msgspec.Meta(ge=PROOF_SCHEMA, le=PROOF_SCHEMA)] = PROOF_SCHEMA
     profile: str
@@ -65,13 +190,22 @@ class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     accuracy: AccuracyProof
     slices: dict[str, AccuracyProof] = {}
     agreement: AgreementProof
-    latency: LatencyProof
+    paired: PairedProof | None = None
+    latency: LatencyProof | None = None
+    estimate: EstimateProof | None = None
+    placement: PlacementProof | None = None
+    quantization: QuantizationProof | None = None
+    determinism: DeterminismProof
     peak_rss_bytes: int
     artifact_bytes: int
-    deterministic: bool
     evaluation_digest: str
     measured_on: MeasuredOn
     measured_at: str
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether no bit changed between repeats, engines and processes."""
+        return self.determinism.repeatable
 
 
 class ProofSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from edge_bundle.proof import PlacementProof
 from edge_bundle.tensor import Tensor, TensorSpec
 
 
@@ -50,6 +51,10 @@ class Engine(Protocol):
     @property
     def runtime_version(self) -> str:
         """Version of the runtime's package."""
+
+    @property
+    def placement(self) -> PlacementProof | None:
+        """Where the nodes really run, read back from the runtime; ``None`` where there is nothing but the CPU."""
 
     def run(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """One inference; the outputs own their bytes.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from edge_bundle.errors import EngineError, RuntimeMissingError
+from edge_bundle.errors import CompileOnlyError, EngineError, RuntimeMissingError
 from edge_bundle.manifest import VariantManifest
 from edge_runtime.engine import Engine, EngineSource
 
@@ -49,16 +49,22 @@ _ENGINES = {
 RUNTIMES = tuple(sorted(_ENGINES))
 """Runtimes that have an engine."""
 
+COMPILE_ONLY = frozenset({"ethos-u"})
+"""Runtimes that live in firmware: variants are made for them, and nothing here runs them."""
+
 
 def open_engine(source: EngineSource) -> Engine:
     """Load a variant into its runtime.
 
     Raises:
         RuntimeMissingError: the runtime is not installed here; its advice names the extra to install.
+        CompileOnlyError: the runtime lives in firmware.
         EngineError: no such runtime, a broken installation, or the runtime cannot load the variant.
 
     """
     entry = _ENGINES.get(source.runtime)
+    if source.runtime in COMPILE_ONLY:
+        raise CompileOnlyError(runtime=source.runtime)
     if entry is None:
         raise EngineError(
             runtime=source.runtime,

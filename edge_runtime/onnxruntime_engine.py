@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from edge_bundle.errors import AlreadyClosedError, EngineError
+from edge_bundle.proof import PlacementProof
 from edge_bundle.tensor import DType, Tensor, TensorSpec
 from edge_runtime.arrays import to_array, to_tensor
 from edge_runtime.checks import ModelTensor, check_inputs, check_model, choose_options, entry_file
@@ -71,6 +72,7 @@ class OnnxRuntimeEngine:
         self.inputs: tuple[TensorSpec, ...] = source.inputs
         self.outputs: tuple[TensorSpec, ...] = source.outputs
         self.runtime_version: str = onnxruntime.__version__
+        self.placement: PlacementProof | None = None
         self._names = [spec.name for spec in source.outputs]
         check_model(source, _declared(self._session.get_inputs()), _declared(self._session.get_outputs()))
 

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from edge_bundle.errors import AlreadyClosedError, EngineError
+from edge_bundle.proof import PlacementProof
 from edge_bundle.tensor import DType, Tensor, TensorSpec
 from edge_runtime.arrays import to_array, to_tensor
 from edge_runtime.checks import ModelTensor, check_inputs, check_model, choose_options, companion_file, entry_file
@@ -51,6 +52,7 @@ class OpenVinoEngine:
         self.inputs: tuple[TensorSpec, ...] = source.inputs
         self.outputs: tuple[TensorSpec, ...] = source.outputs
         self.runtime_version: str = openvino.__version__.partition("-")[0]  # the rest names the build
+        self.placement: PlacementProof | None = None
         core = openvino.Core()
         try:
             model = _read(core, source)

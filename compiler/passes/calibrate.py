@@ -21,7 +21,6 @@ from compiler.importer import onnx_rewrite
 from compiler.ort_rewrite import ORT_FAULTS, onnxruntime, open_session, refused, session_options
 from compiler.passes.ensures import ensure
 from compiler.progress import Progress
-from edge_bundle.manifest import Precision
 
 NAME = "calibrate"
 
@@ -37,7 +36,7 @@ def run(state: Compilation, progress: Progress) -> Compilation:
         CompileError: ONNX Runtime cannot run the model.
 
     """
-    if not any(profile.precision is Precision.INT8 for profile in state.request.profiles):
+    if not any(profile.precision.calibrated for profile in state.request.candidates):
         return state
     dataset = need(state.sources.calibration, "calibration set")
     chosen = choose_samples(dataset.samples, seed=state.request.seed)

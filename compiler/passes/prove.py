@@ -12,8 +12,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
-from compiler.compilation import Compilation, Lowered, Measured, Reference, Sources, need
+from compiler.attempts import attempt, refuse, remaining
+from compiler.compilation import Compilation, Measured, Reference, Refusal, Sources, need
 from compiler.fresh_process import digest_outputs, run_in_fresh_process
 from compiler.goldens import golden_inputs, make_goldens
 from compiler.latency import measure_latency
@@ -21,11 +23,12 @@ from compiler.passes.ensures import ensure
 from compiler.progress import Progress
 from compiler.promises import check_accuracy, check_latency
 from compiler.request import CompileRequest
-from compiler.runner import is_deterministic, reference_scores, score, tensors
+from compiler.runner import DETERMINISM_REPEATS, DETERMINISM_SAMPLES, is_deterministic, reference_scores, score, tensors
 from compiler.scoring import accuracy, accuracy_by_slice, agreement
+from compiler.targets.target import Lowered
 from compiler.variant_source import source_of_lowered
 from edge_bundle.manifest import NumericClass
-from edge_bundle.proof import MeasuredOn
+from edge_bundle.proof import DeterminismProof, MeasuredOn
 from edge_runtime.engine import Engine
 from edge_runtime.factory import open_engine
 from hardware_profiles.detect import detect
@@ -43,16 +46,24 @@ def run(state: Compilation, progress: Progress) -> Compilation:
     """
     graph = need(state.reference_graph, "imported graph")
     reference = measure_reference(graph.model, state.sources, progress)
-    measured = tuple(measure(variant, state.sources, reference, state.request, progress) for variant in state.lowered)
-    return replace(state, reference=reference, measured=measured)
+    made: list[Measured | Refusal] = []
+    for variant in state.lowered:
+        work = partial(measure, variant, state.sources, reference, state.request, progress)
+        made.append(attempt(state, variant.profile, NAME, work))
+    state = refuse(state, [one for one in made if isinstance(one, Refusal)])
+    return replace(state, reference=reference, measured=tuple(one for one in made if isinstance(one, Measured)))
 
 
 def check(state: Compilation) -> None:
     """Rules 1 and 3; rule 2 raises where it is measured."""
-    ensure(tuple(m.lowered for m in state.measured) == state.lowered, stage=NAME, promise="one measurement per variant")
+    ensure(
+        tuple(m.lowered.profile for m in state.measured) == remaining(state),
+        stage=NAME,
+        promise="one measurement per variant",
+    )
     for measured in state.measured:
         exact = measured.numeric_class is not NumericClass.APPROXIMATE
-        ensure(measured.deterministic or not exact, stage=NAME, promise="exact only if deterministic")
+        ensure(measured.determinism.repeatable or not exact, stage=NAME, promise="exact only if deterministic")
 
 
 def measure_reference(model: bytes, sources: Sources, progress: Progress) -> Reference:
@@ -68,7 +79,7 @@ def measure(
 ) -> Measured:
     """All figures of one variant; the contract is checked as soon as a figure is known."""
     contract, dataset, name = sources.contract, sources.evaluation, variant.profile.name
-    source = source_of_lowered(variant, contract)
+    source = variant.stand_in or source_of_lowered(variant, contract)
     progress.start(f"{NAME} {name}", dataset.samples)
     with open_engine(source) as engine:
         scores = score(engine, dataset, contract.accuracy.output, on_sample=progress.advance)
@@ -90,9 +101,17 @@ def measure(
         accuracy=got,
         slices=accuracy_by_slice(scores, dataset.labels, dataset.slices),
         agreement=agreement(scores, reference.scores),
+        paired=None,
         latency=latency,
         peak_rss_bytes=fresh.peak_rss_bytes,
-        deterministic=deterministic,
+        determinism=DeterminismProof(
+            samples=min(dataset.samples, DETERMINISM_SAMPLES),
+            repeats=DETERMINISM_REPEATS,
+            engines=2,
+            processes=2,
+            repeatable=deterministic,
+        ),
+        placement=variant.placement,
         measured_on=measured_on,
         measured_at=_timestamp(request.clock()),
     )
@@ -108,6 +127,7 @@ def _measured_on(variant: Lowered, engine: Engine) -> MeasuredOn:
         runtime=variant.profile.runtime,
         runtime_version=engine.runtime_version,
         threads=variant.profile.threads,
+        execution=variant.execution,
     )
 
 

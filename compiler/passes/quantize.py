@@ -21,17 +21,18 @@ from typing import Any
 
 import numpy as np
 
-from compiler.compilation import Compilation
+from compiler.attempts import attempt, refuse, remaining
+from compiler.compilation import Compilation, Refusal
 from compiler.graph import Graph
 from compiler.importer import model_file, onnx_rewrite, summary
 from compiler.one_line import one_line
 from compiler.passes.ensures import ensure
 from compiler.progress import Progress
+from compiler.quantized import Quantized
 from compiler.scheme import Scheme, scheme_of
 from edge_bundle.errors import CompileError
-from edge_bundle.manifest import Precision
 from edge_runtime.quiet_import import import_quietly
-from hardware_profiles.schema import Activations
+from hardware_profiles.schema import Activations, Profile
 
 quantization = import_quietly("onnxruntime.quantization")
 ranges_format = import_quietly("onnxruntime.quantization.calibrate")
@@ -49,7 +50,11 @@ OPERATORS = (
 _BITS = 8
 """Bits of a stored activation."""
 
-_TYPES = {Activations.UINT8: quantization.QuantType.QUInt8, Activations.INT8: quantization.QuantType.QInt8}
+_TYPES = {
+    Activations.UINT8: quantization.QuantType.QUInt8,
+    Activations.INT8: quantization.QuantType.QInt8,
+    Activations.INT8_ASYMMETRIC: quantization.QuantType.QInt8,
+}
 
 
 def run(state: Compilation, progress: Progress) -> Compilation:
@@ -59,21 +64,29 @@ def run(state: Compilation, progress: Progress) -> Compilation:
         CompileError: the quantizer cannot handle the graph, or nothing in it can be quantized.
 
     """
-    schemes = {scheme_of(profile) for profile in state.request.profiles if profile.precision is Precision.INT8}
-    if not schemes:
+    by_scheme: dict[Scheme, list[Profile]] = {}
+    for profile in remaining(state):
+        if profile.precision.quantized:
+            by_scheme.setdefault(scheme_of(profile), []).append(profile)
+    if not by_scheme:
         return state
-    progress.start(NAME, len(schemes))
-    quantized: dict[Scheme, Graph] = {}
-    for scheme in sorted(schemes):
-        quantized[scheme] = quantize(state.current, state.ranges, scheme)
+    progress.start(NAME, len(by_scheme))
+    quantized: dict[Scheme, Quantized] = {}
+    refusals: list[Refusal] = []
+    for scheme, profiles in by_scheme.items():
+        made = attempt(state, profiles[0], NAME, lambda scheme=scheme: quantize(state.current, state.ranges, scheme))  # type: ignore[misc]
+        if isinstance(made, Refusal):
+            refusals += [replace(made, profile=profile) for profile in profiles]
+        else:
+            quantized[scheme] = Quantized(scheme=scheme, graph=made)
         progress.advance()
     progress.done()
-    return replace(state, quantized=quantized)
+    return refuse(replace(state, quantized=quantized), refusals)
 
 
 def check(state: Compilation) -> None:
     """Rules 1 and 2."""
-    for graph in state.quantized.values():
+    for graph in (one.graph for one in state.quantized.values()):
         ensure(graph.quantized, stage=NAME, promise="the graph is in QDQ form")
         ensure(
             (graph.inputs, graph.outputs) == (state.current.inputs, state.current.outputs),
@@ -95,6 +108,9 @@ def quantize(graph: Graph, ranges: Mapping[str, tuple[float, float]], scheme: Sc
             detail=f"expected one of the operators {', '.join(OPERATORS)}, got {', '.join(graph.op_counts)}",
             advice="compile this model for fp32 profiles only",
         )
+    if scheme.activations not in _TYPES:
+        raise CompileError(stage=NAME, detail=f"expected activations of 8 bits, got the scheme {scheme}")
+    activations = _TYPES[scheme.activations]
     with _quiet():
         try:
             quantizer = qdq.QDQQuantizer(
@@ -102,7 +118,7 @@ def quantize(graph: Graph, ranges: Mapping[str, tuple[float, float]], scheme: Sc
                 True,
                 False,
                 quantization.QuantType.QInt8,
-                _TYPES[scheme.activations],
+                activations,
                 _tensors_data(ranges, scheme.bits),
                 [],
                 [],

@@ -1,4 +1,4 @@
-"""Pass 10, sign: provenance and proofs are signed and attached, the bundle is verified as a node would, and published.
+"""Pass 11, sign: provenance and proofs are signed and attached, the bundle is verified as a node would, and published.
 
 Requires: a bundle in the staging directory; at least one signing key.
 Ensures:
@@ -17,6 +17,7 @@ from compiler.passes.ensures import ensure
 from compiler.passes.package import manifest
 from compiler.progress import Progress
 from compiler.publish import publish, staging_dir
+from compiler.scheme import scheme_of
 from compiler.toolchain import versions
 from edge_bundle.attestation import Materials, build_proofs, build_provenance
 from edge_bundle.bundle import attach, release_index
@@ -24,8 +25,9 @@ from edge_bundle.digest import sha256_digest
 from edge_bundle.dsse import IN_TOTO_PAYLOAD_TYPE, sign_envelope
 from edge_bundle.keys import TrustPolicy
 from edge_bundle.layout import Layout
-from edge_bundle.proof import Proof
+from edge_bundle.proof import MAX_LISTED, KeptLayer, Proof, QuantizationProof
 from edge_bundle.walk import walk_source
+from hardware_profiles.schema import Profile
 
 NAME = "sign"
 
@@ -75,13 +77,35 @@ def proof(measured: Measured, state: Compilation) -> Proof:
         accuracy=measured.accuracy,
         slices=dict(measured.slices),
         agreement=measured.agreement,
+        paired=measured.paired,
         latency=measured.latency,
+        estimate=measured.lowered.estimate,
+        placement=measured.placement,
+        quantization=_quantization(measured.lowered.profile, state),
+        determinism=measured.determinism,
         peak_rss_bytes=measured.peak_rss_bytes,
         artifact_bytes=sum(len(data) for data in measured.lowered.files.values()),
-        deterministic=measured.deterministic,
         evaluation_digest=state.sources.evaluation.digest,
         measured_on=measured.measured_on,
         measured_at=measured.measured_at,
+    )
+
+
+def _quantization(profile: Profile, state: Compilation) -> QuantizationProof | None:
+    if not profile.precision.quantized:
+        return None
+    made, dataset = state.quantized[scheme_of(profile)], state.sources.calibration
+    kept = [
+        KeptLayer(layer=one.name, operator=one.operator, precision=one.precision, reason=one.reason)
+        for one in made.layers
+        if one.kept
+    ]
+    return QuantizationProof(
+        scheme=str(made.scheme),
+        quantized=len(made.layers) - len(kept),
+        kept=tuple(kept[:MAX_LISTED]),
+        calibration_digest=dataset.digest if dataset else "",
+        calibration_samples=dataset.samples if dataset else 0,
     )
 
 
@@ -111,6 +135,6 @@ def ml_bom_path(out_dir: Path) -> Path:
 
 def _toolchain(state: Compilation) -> dict[str, str]:
     merged = versions()
-    for variant in state.lowered:
-        merged.update(variant.toolchain)
+    for measured in state.measured:
+        merged.update(measured.lowered.toolchain)
     return dict(sorted(merged.items()))

@@ -33,7 +33,8 @@ class EngineRunner:
         self._executor = executor
         self._turn = asyncio.Semaphore(concurrent_runs(served.manifest))  # held by a run in a worker
         self._waiting = 0
-        self.us_per_row = INLINE_LIMIT_US + 1 if served.proof is None else served.proof.latency.p50_us
+        latency = served.proof.latency if served.proof else None
+        self.us_per_row = latency.p50_us if latency else INLINE_LIMIT_US + 1
         self.runs = 0
 
     def may_run_now(self, rows: int) -> bool:

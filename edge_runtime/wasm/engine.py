@@ -17,6 +17,7 @@ from edge_bundle.errors import (
     FormatError,
     LimitExceededError,
 )
+from edge_bundle.proof import PlacementProof
 from edge_bundle.tensor import DYNAMIC, Tensor, TensorSpec
 from edge_runtime.checks import ModelTensor, check_inputs, check_model, choose_options, entry_file
 from edge_runtime.engine import EngineSource
@@ -41,6 +42,7 @@ class WasmEngine:
         self.inputs: tuple[TensorSpec, ...] = source.inputs
         self.outputs: tuple[TensorSpec, ...] = source.outputs
         self.runtime_version: str = WASMTIME_VERSION
+        self.placement: PlacementProof | None = None
         self._names = [spec.name for spec in source.outputs]
         self._dynamic = _dynamic_inputs(source)
         self._closed = False

@@ -70,7 +70,7 @@ def _variant_table(variants: Iterable[VariantDescription]) -> RenderableType:
     for variant in variants:
         manifest, proof = variant.manifest, variant.proof
         accuracy = f"{proof.accuracy.value:.2%}" if proof else ""
-        latency = f"{proof.latency.p50_us:.1f}" if proof else ""
+        latency = f"{proof.latency.p50_us:.1f}" if proof and proof.latency else ""
         rows.append((
             manifest.profile, f"{manifest.runtime} {manifest.precision.value}", manifest.numeric_class.value,
             accuracy, latency, f"{variant.download_bytes / 1000:.1f}", short(variant.variant_digest),

@@ -63,7 +63,7 @@ def judge(result: CompileResult, contract: Contract) -> list[Claim]:
     claims = [
         holds(
             ACT, f"{variant.proof.profile}: accuracy keeps the contract",
-            variant.proof.accuracy.value >= max(target.minimum, result.reference.value - target.max_drop),
+            variant.proof.accuracy.value >= max(target.minimum or 0.0, result.reference.value - target.max_drop),
             f"{variant.proof.accuracy.value:.4f}",
             expected=f"at least {target.minimum} and at most {target.max_drop} below {result.reference.value:.4f}",
         )

@@ -93,7 +93,8 @@ def models_table(models: Sequence[ServedModel]) -> RenderableType:
     rows = [
         (
             one.model, one.served.profile, f"{one.served.proof.agreement.top1:.1%}",
-            f"{one.served.proof.agreement.max_abs_diff:.1e}", f"{one.served.proof.latency.p50_us:.0f}",
+            f"{one.served.proof.agreement.max_abs_diff:.1e}",
+            f"{one.served.proof.latency.p50_us:.0f}" if one.served.proof.latency else "",
             f"{one.served.first.percentile_us(50):.0f}", f"{one.served.second.percentile_us(50):.0f}",
             f"{one.served.proof.artifact_bytes / 1000:.0f}",
         )

@@ -16,7 +16,7 @@ from edge_bundle.golden import GoldenVector
 from edge_bundle.keys import SigningKey, TrustPolicy
 from edge_bundle.layout import Layout
 from edge_bundle.manifest import NumericClass, Precision, VariantManifest
-from edge_bundle.proof import AccuracyProof, AgreementProof, LatencyProof, MeasuredOn, Proof
+from edge_bundle.proof import AccuracyProof, AgreementProof, DeterminismProof, LatencyProof, MeasuredOn, Proof
 from edge_bundle.tensor import DYNAMIC, Tensor, TensorSpec
 from edge_bundle.walk import VerifiedRelease, walk_source
 
@@ -74,11 +74,11 @@ def _proof(manifest: VariantManifest, variant_digest: str, artifact_bytes: int) 
         precision=manifest.precision,
         numeric_class=manifest.numeric_class,
         accuracy=AccuracyProof(metric=Metric.TOP1, correct=1, samples=1, value=1.0, low=0.2, high=1.0),
-        agreement=AgreementProof(top1=1.0, max_abs_diff=0.0),
+        agreement=AgreementProof(top1=1.0, cosine=1.0, sqnr_db=None, mean_abs_diff=0.0, max_abs_diff=0.0),
         latency=LatencyProof(p50_us=20.0, p90_us=30.0, p99_us=40.0, runs=100),
         peak_rss_bytes=1,
         artifact_bytes=artifact_bytes,
-        deterministic=True,
+        determinism=DeterminismProof(samples=1, repeats=3, engines=2, processes=2, repeatable=True),
         evaluation_digest=sha256_digest(b""),
         measured_on=MeasuredOn(
             arch="x86_64", cpu="test", cores=1, os="linux", runtime="onnxruntime", runtime_version="1", threads=1

@@ -104,6 +104,7 @@ def test_figures_are_plausible(digits: CompileResult, profile: str) -> None:
     assert proof.deterministic
     exact = NumericClass.PORTABLE_EXACT if profile.startswith("wasm") else NumericClass.HOST_EXACT
     assert proof.numeric_class is exact
+    assert proof.latency
     assert 0 < proof.latency.p50_us <= proof.latency.p90_us <= proof.latency.p99_us
     assert proof.latency.runs == 200
     assert 10 << 20 < proof.peak_rss_bytes < 1 << 30

@@ -40,7 +40,8 @@ def _through(state: Compilation, *passes: str) -> Compilation:
 def test_the_list_is_the_design() -> None:
     names = [step.name for step in PASSES]
     assert names == [
-        "import", "normalise", "fold", "fuse", "calibrate", "quantize", "lower", "prove", "package", "sign",
+        "import", "normalise", "fold", "fuse", "calibrate", "quantize", "lower", "prove", "race", "package",
+        "sign",
     ]  # fmt: skip
 
 
@@ -156,7 +157,7 @@ def test_quantized_graphs(fused: Compilation, scheme: Scheme, dtype: int) -> Non
 
 def test_weights_have_a_scale_per_channel(tmp_path: Path) -> None:
     state = _keyword_spotter(tmp_path, "import", "normalise", "fold", "fuse", "calibrate", "quantize")
-    proto = model_file.to_proto(state.quantized[UINT8].model, stage="test")
+    proto = model_file.to_proto(state.quantized[UINT8].graph.model, stage="test")
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
     weights = {
         node.output[0]: constants[node.input[1]].size

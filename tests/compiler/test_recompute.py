@@ -69,7 +69,7 @@ def test_another_model_is_refused(tmp_path: Path, digits: CompileResult) -> None
 def test_a_figure_that_differs_is_shown(digits: CompileResult) -> None:
     proof = digits.variants[0].proof
     claimed = msgspec.structs.replace(
-        proof, accuracy=msgspec.structs.replace(proof.accuracy, correct=proof.accuracy.correct + 1)
+        proof, accuracy=msgspec.structs.replace(proof.accuracy, correct=(proof.accuracy.correct or 0) + 1)
     )
     figures = Figures(
         accuracy=proof.accuracy,

@@ -30,6 +30,7 @@ def test_the_table_shows_every_figure(digits: CompileResult) -> None:
     for variant in digits.variants:
         line = next(line for line in text.splitlines() if line.split()[:1] == [variant.proof.profile])
         assert f"{variant.proof.accuracy.value:.2%}".replace("%", " %") in line
+        assert variant.proof.latency
         assert f"{variant.proof.latency.p99_us:.1f}" in line
         assert variant.proof.variant_digest[7:19] in line
 
@@ -40,6 +41,7 @@ def test_no_figure_is_broken_in_a_narrow_terminal(digits: CompileResult, width: 
     assert max(map(len, text.splitlines())) <= width
     for variant in digits.variants:
         lines = " ".join(line for line in text.splitlines() if line.split()[:1] == [variant.proof.profile])
+        assert variant.proof.latency
         latency = f"{variant.proof.latency.p99_us:.1f}"
         for figure in (interval(variant.proof.accuracy), variant.proof.variant_digest[7:19], latency):
             assert figure in lines

@@ -32,7 +32,7 @@ def test_slices_partition_the_set() -> None:
     slices = tuple("abc"[i % 3] for i in range(200))
     parts = accuracy_by_slice(SCORES, LABELS, slices)
     assert list(parts) == ["a", "b", "c"]
-    assert sum(part.correct for part in parts.values()) == accuracy(SCORES, LABELS).correct
+    assert sum(part.correct or 0 for part in parts.values()) == accuracy(SCORES, LABELS).correct
     assert sum(part.samples for part in parts.values()) == 200
     assert accuracy_by_slice(SCORES, LABELS, ()) == {}
 

@@ -15,7 +15,8 @@ from onnx import helper  # noqa: TID251 - models are made here
 from compiler.batches import Batches, batch_sizes
 from compiler.compile import compile_bundle
 from compiler.importer.summary import summarise
-from compiler.passes.lower import lower
+from compiler.targets.target import TargetJob
+from compiler.targets.wasm import lower
 from edge_bundle.contract import Contract, Limits
 from edge_bundle.contract_file import parse_contract
 from edge_bundle.errors import CompileError, InvalidInputError, UnsupportedOperatorError
@@ -89,7 +90,14 @@ def test_an_operator_without_a_kernel_names_the_profile() -> None:
     node = helper.make_node("RandomUniformLike", ["x"], ["y"], name="noise")
     data = model([node], inputs={"x": ["N", 4]}, outputs={"y": ["N", 4]}).SerializeToString()
     with pytest.raises(UnsupportedOperatorError, match=r"RandomUniformLike.*profile wasm-simd128") as found:
-        lower(summarise(data, stage="test"), load_profile("wasm-simd128"), Batches())
+        lower(
+            TargetJob(
+                graph=summarise(data, stage="test"),
+                profile=load_profile("wasm-simd128"),
+                contract=digits_contract(),
+                batches=Batches(),
+            )
+        )
     assert found.value.operator == "RandomUniformLike"
     assert found.value.node == "noise"
     assert "docs/wasm.md" in found.value.advice

@@ -19,7 +19,7 @@ from edge_bundle.golden import GoldenVector
 from edge_bundle.keys import SigningKey, TrustPolicy
 from edge_bundle.layout import Layout
 from edge_bundle.manifest import NumericClass, Precision, VariantManifest
-from edge_bundle.proof import AccuracyProof, AgreementProof, LatencyProof, MeasuredOn, Proof
+from edge_bundle.proof import AccuracyProof, AgreementProof, DeterminismProof, LatencyProof, MeasuredOn, Proof
 from edge_bundle.tensor import DType, Tensor
 
 ALICE = SigningKey.from_seed(b"a" * 32)
@@ -97,11 +97,11 @@ def sample_proof(profile: str, variant_digest: str, precision: Precision = Preci
         precision=precision,
         numeric_class=NumericClass.HOST_EXACT,
         accuracy=AccuracyProof(metric=Metric.TOP1, correct=97, samples=100, value=0.97, low=0.915, high=0.99),
-        agreement=AgreementProof(top1=1.0, max_abs_diff=0.0),
+        agreement=AgreementProof(top1=1.0, cosine=1.0, sqnr_db=None, mean_abs_diff=0.0, max_abs_diff=0.0),
         latency=LatencyProof(p50_us=10.5, p90_us=11.0, p99_us=12.25, runs=100),
         peak_rss_bytes=50_000_000,
         artifact_bytes=400,
-        deterministic=True,
+        determinism=DeterminismProof(samples=1, repeats=3, engines=2, processes=2, repeatable=True),
         evaluation_digest=sha256_digest(b"evaluation"),
         measured_on=MeasuredOn(
             arch="x86_64", cpu="test", cores=2, os="linux", runtime="onnxruntime", runtime_version="1.23.0", threads=1

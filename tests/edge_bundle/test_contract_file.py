@@ -117,7 +117,7 @@ MISTAKES: dict[str, tuple[str, str, str, str, str, str]] = {
     "no_inputs": ("[[inputs]]", "inputs = []\n[[inputs2]]", "inputs", "a list of length >= 1", "a list of 0", ""),
     "empty_owner": ('"vision team"', '""', "owner", "text of length >= 1", "''", ""),
     "long_owner": ("vision team", "v" * 201, "owner", "text of length <= 200", "text of 201 characters", ""),
-    "fraction_above_one": ("minimum = 0.9", "minimum = 90", "accuracy.minimum", "a number <= 1.0", "90", ""),
+    "fraction_above_one": ("minimum = 0.9", "minimum = 90", "accuracy.minimum", "a share between 0 and 1", "90", ""),
     "rank_too_high": (SHAPE, "[1, 1, 1, 1, 1, 1, 1, 1, 1]", "inputs[0].shape", "a list of length <= 8", "a list of 9", ""),
     "batch_too_big": ("[accuracy]", "[limits]\nmax_batch = 5000\n[accuracy]", "limits.max_batch", "a whole number <= 4096", "5000", ""),
     # contract_rules

@@ -21,7 +21,7 @@ from edge_bundle.golden import GoldenVector
 from edge_bundle.keys import SigningKey
 from edge_bundle.layout import Layout
 from edge_bundle.manifest import NumericClass, Precision, VariantManifest
-from edge_bundle.proof import AccuracyProof, AgreementProof, LatencyProof, MeasuredOn, Proof
+from edge_bundle.proof import AccuracyProof, AgreementProof, DeterminismProof, LatencyProof, MeasuredOn, Proof
 from edge_bundle.release_documents import parse_release_index
 from edge_bundle.tensor import DType, Tensor
 from edge_runtime.factory import open_engine, source_of
@@ -143,11 +143,11 @@ def _proof(manifest: VariantManifest, variant_digest: str, model: bytes) -> Proo
         precision=manifest.precision,
         numeric_class=manifest.numeric_class,
         accuracy=AccuracyProof(metric=Metric.TOP1, correct=97, samples=100, value=0.97, low=0.915, high=0.99),
-        agreement=AgreementProof(top1=1.0, max_abs_diff=0.0),
+        agreement=AgreementProof(top1=1.0, cosine=1.0, sqnr_db=None, mean_abs_diff=0.0, max_abs_diff=0.0),
         latency=LatencyProof(p50_us=50.0, p90_us=60.0, p99_us=80.0, runs=100),
         peak_rss_bytes=50_000_000,
         artifact_bytes=len(model),
-        deterministic=True,
+        determinism=DeterminismProof(samples=1, repeats=3, engines=2, processes=2, repeatable=True),
         evaluation_digest=sha256_digest(b"evaluation"),
         measured_on=MeasuredOn(
             arch="x86_64", cpu="test", cores=1, os="linux", runtime="onnxruntime", runtime_version="test", threads=1

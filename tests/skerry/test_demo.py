@@ -47,7 +47,7 @@ def proof(compiled: Compiled) -> Proof:
 
 
 def served(proof: Proof) -> Served:
-    samples, correct = proof.accuracy.samples, proof.accuracy.correct
+    samples, correct = proof.accuracy.samples, proof.accuracy.correct or 0
     first = Pass(samples, correct, 0, (1.0,) * samples, (b"answer",) * samples)
     return Served("n", proof.profile, proof, first, replace(first, hits=samples))
 
@@ -88,7 +88,11 @@ def test_good_models_pass(proof: Proof) -> None:
     ("spoil", "claim"),
     [
         pytest.param({"numeric_class": NumericClass.HOST_EXACT}, "numeric class", id="bits depend on the host"),
-        pytest.param({"agreement": AgreementProof(top1=0.99, max_abs_diff=0.5)}, "ONNX Runtime", id="float disagrees"),
+        pytest.param(
+            {"agreement": AgreementProof(top1=0.99, cosine=0.9, sqnr_db=9.0, mean_abs_diff=0.1, max_abs_diff=0.5)},
+            "ONNX Runtime",
+            id="float disagrees",
+        ),
     ],
 )
 def test_bad_models_fail(proof: Proof, spoil: dict[str, object], claim: str) -> None:

@@ -1,0 +1,47 @@
+"""One profile's failure is its own: the others go on, unless the request is strict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from compiler.compilation import Compilation, Refusal
+from edge_bundle.errors import SkerryError
+from hardware_profiles.schema import Profile
+
+T = TypeVar("T")
+
+
+def attempt(state: Compilation, profile: Profile, stage: str, work: Callable[[], T]) -> T | Refusal:
+    """What ``work`` gives, or why the profile is refused.
+
+    Raises:
+        SkerryError: what ``work`` raised, if the request is strict.
+
+    """
+    try:
+        return work()
+    except SkerryError as error:
+        if state.request.strict:
+            raise
+        return Refusal(profile=profile, stage=stage, error=error)
+
+
+def remaining(state: Compilation) -> tuple[Profile, ...]:
+    """The candidates that no pass has refused yet, in the request's order."""
+    refused = [refusal.profile for refusal in state.refused]
+    return tuple(profile for profile in state.request.candidates if profile not in refused)
+
+
+def refuse(state: Compilation, refusals: list[Refusal]) -> Compilation:
+    """The state with more refusals.
+
+    Raises:
+        SkerryError: no profile is left; the error of the first that was refused.
+
+    """
+    state = replace(state, refused=(*state.refused, *refusals))
+    if not remaining(state):
+        raise state.refused[0].error
+    return state

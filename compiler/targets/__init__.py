@@ -1,0 +1,1 @@
+"""What each runtime is given: one file per runtime turns a graph into an artifact."""
