@@ -18,7 +18,7 @@ NPM ?= $(shell command -v npm || echo $(BIN)/npm)
 PINS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-wasm conformance docs clean
+.PHONY: help demo test lint bench bench-wasm bench-quant bench-race targets conformance docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -44,6 +44,15 @@ bench: $(VENV)/.installed-dev  ## run the benchmarks and write build/bench.json
 
 bench-wasm: $(VENV)/.installed-dev $(PEERS)/node_modules/.package-lock.json  ## measure the Wasm target against its peers and write build/bench-wasm.json
 	@$(BIN)/python -m benchmarks.wasm --models '$(MODELS)' --out build/bench-wasm.json
+
+bench-quant: $(VENV)/.installed-dev  ## hold our quantizer against ONNX Runtime's and NNCF and write build/bench-quant.json
+	@$(BIN)/python -m benchmarks.quant --models '$(MODELS)' --out build/bench-quant.json
+
+bench-race: $(VENV)/.installed-dev  ## hold the variant that a race chose against every single runtime and write build/bench-race.json
+	@$(BIN)/python -m benchmarks.race --models '$(MODELS)' --out build/bench-race.json
+
+targets: $(VENV)/.installed-dev  ## compile every model for every profile and write build/targets.json
+	@$(BIN)/python -m benchmarks.targets --models '$(MODELS)' --out build/targets.json
 
 conformance: $(VENV)/.installed-dev  ## run ONNX's node tests through the Wasm target and write build/conformance.json
 	@$(BIN)/python -m benchmarks.conformance --out build/conformance.json
