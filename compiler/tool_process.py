@@ -1,0 +1,177 @@
+"""A vendor's tool in a process of its own: it may crash, hang, or write without end, and the compile goes on.
+
+The rules are pure (``complaint``); ``run_tool`` is the only part that starts and ends processes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from edge_bundle.errors import ToolFailedError
+
+MAX_LOG_BYTES = 64 << 10
+"""Kept of what a tool writes, in bytes, from its end: tools say last what went wrong."""
+
+DRAIN_S = 5.0
+"""How long the rest of a log is waited for once the tool is gone, in seconds; a pipe is empty at once."""
+
+_CHUNK_BYTES = 64 << 10
+"""Read from the tool at a time: what a pipe of Linux holds."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolCall:
+    """What to start. ``tool`` is its name in errors, ``folder`` where it runs.
+
+    ``fallback`` are regular expressions (``re.MULTILINE``) of what the tool writes when it goes on with something
+    else than it was asked for; a match is a failure even where the tool says that it succeeded. ``environment`` is
+    added to ours.
+    """
+
+    tool: str
+    command: tuple[str, ...]
+    folder: Path
+    timeout_s: float
+    fallback: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    advice: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToolRun:
+    """What became of it. ``status`` is the exit status, minus N after signal N, ``None`` if it was ended for time.
+
+    ``log`` is the end of what it wrote to stdout and stderr, in the order of writing; ``left_out`` counts the bytes
+    before that.
+    """
+
+    status: int | None
+    log: str = field(repr=False)
+    left_out: int = 0
+
+
+def run_tool(call: ToolCall) -> ToolRun:
+    """Start the tool, wait for it, and end everything that it started.
+
+    Raises:
+        ToolFailedError: it cannot be started, crashed, took too long, or fell back; ``log`` has what it wrote.
+
+    """
+    run = _run(call)
+    if told := complaint(call, run):
+        raise ToolFailedError(tool=call.tool, what=told, log=run.log, advice=call.advice)
+    return run
+
+
+def module_command(module: str, folder: Path) -> tuple[str, ...]:
+    """``python -P -m MODULE FOLDER``: our own module as a tool; ``-P`` keeps it from importing files of the folder."""
+    return (sys.executable, "-P", "-m", module, str(folder))
+
+
+def complaint(call: ToolCall, run: ToolRun) -> str:
+    """What is wrong with a run, or nothing.
+
+    1. It was ended for time: "hung".
+    2. A signal ended it: "crashed".
+    3. Its exit status is not 0: "failed".
+    4. It wrote what matches a pattern of ``fallback``: "fell back".
+    """
+    if run.status is None:
+        return f"hung: no end within {call.timeout_s:g} s"
+    if run.status < 0:
+        return f"crashed: {_signal_name(-run.status)}"
+    if run.status > 0:
+        return f"failed with exit status {run.status}"
+    line = matching_line(run.log, call.fallback)
+    return f"fell back: {line}" if line else ""
+
+
+def matching_line(log: str, patterns: tuple[str, ...]) -> str:
+    """The first line of the log that one of the patterns is found in, or nothing."""
+    found = (re.search(pattern, log, re.MULTILINE) for pattern in patterns)
+    start = min((match.start() for match in found if match), default=None)
+    if start is None:
+        return ""
+    return (log[log.rfind("\n", 0, start) + 1 :].splitlines() or [""])[0].strip()
+
+
+def _run(call: ToolCall) -> ToolRun:
+    try:
+        process = subprocess.Popen(  # noqa: S603
+            call.command,
+            cwd=call.folder,
+            env=_environment(call),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        what = f"cannot be started: {call.command[0]}: {error.strerror or error}"
+        raise ToolFailedError(tool=call.tool, what=what, advice=call.advice) from error
+    tail = _Tail()
+    reader = threading.Thread(target=tail.read, args=(process.stdout,), name=f"log of {call.tool}", daemon=True)
+    reader.start()
+    try:
+        status = _wait(process, call.timeout_s)
+    finally:
+        _end(process)
+        reader.join(DRAIN_S)
+    return ToolRun(status=status, log=tail.text(), left_out=tail.left_out)
+
+
+def _wait(process: subprocess.Popen[bytes], timeout_s: float) -> int | None:
+    try:
+        return process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End the tool and everything in its process group: a child of a tool that is gone would hold its log open."""
+    with contextlib.suppress(ProcessLookupError):  # nothing is left of the group
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def _environment(call: ToolCall) -> dict[str, str]:
+    """Ours, with this project's root and our own path first: a tool of ours imports what we import."""
+    paths = [str(Path(__file__).resolve().parents[1]), *filter(None, sys.path)]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **call.environment}
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+class _Tail:
+    """The end of a stream; it is read to the end so that the tool never waits for a reader."""
+
+    def __init__(self) -> None:
+        self._kept = bytearray()
+        self.left_out = 0
+
+    def read(self, stream: IO[bytes]) -> None:
+        with stream:
+            while chunk := os.read(stream.fileno(), _CHUNK_BYTES):
+                self._kept += chunk
+                surplus = len(self._kept) - MAX_LOG_BYTES
+                if surplus > 0:
+                    del self._kept[:surplus]
+                    self.left_out += surplus
+
+    def text(self) -> str:
+        return self._kept.decode(errors="replace")
