@@ -1,4 +1,4 @@
-"""One variant in a fresh process that loads and runs it and nothing else: its peak memory, and its answer.
+"""One variant in a fresh process that loads and runs it and nothing else: its peak memory, and its answers.
 
 ``python -m compiler.fresh_process FOLDER`` is the child: it reads ``job.msgpack`` and ``files/`` from the folder and
 writes a ``FreshRun`` as JSON to its standard output. It imports no onnx, no quantizer and no plots.
@@ -11,7 +11,7 @@ import resource
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,8 +26,12 @@ from edge_runtime.factory import open_engine
 TIMEOUT_S = 300.0
 """Longest the child may take, in seconds; the largest model here needs below 3."""
 
-RUNS = 10
-"""Runs in the child: scratch memory is fully grown after the first."""
+LEAST_RUNS = 10
+"""Fewest runs in the child: scratch memory is fully grown after the first."""
+
+FILL = {"MALLOC_PERTURB_": "165"}
+"""glibc fills memory with the complement of this byte as it hands it out, and with the byte itself as it takes it back
+(mallopt(3), M_PERTURB): an answer that depends on what was there before does not stay the same."""
 
 KIB = 1024
 
@@ -45,18 +49,22 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 
     source: EngineSource
     file_names: tuple[str, ...]
-    inputs: dict[str, JobInput]
+    rows: tuple[dict[str, JobInput], ...]
 
 
 class FreshRun(msgspec.Struct, frozen=True, kw_only=True):
-    """What the child measured. ``outputs_digest`` is ``digest_outputs`` of its last run."""
+    """What the child measured: ``answers`` has the digests of the outputs of each row, by name."""
 
     peak_rss_bytes: int
-    outputs_digest: str
+    answers: tuple[dict[str, str], ...]
 
 
-def run_in_fresh_process(source: EngineSource, inputs: Mapping[str, Tensor]) -> FreshRun:
-    """Load the variant in a new process, run it there, and say what that took and gave.
+def run_in_fresh_process(
+    source: EngineSource, rows: Sequence[Mapping[str, Tensor]], *, filled_memory: bool = False
+) -> FreshRun:
+    """Load the variant in a new process, run it there on every row, and say what that took and gave.
+
+    With ``filled_memory`` no fresh memory is zero, where the C library can do that; its peak says less.
 
     Raises:
         EngineError: the child failed; its last line of output says why.
@@ -66,10 +74,9 @@ def run_in_fresh_process(source: EngineSource, inputs: Mapping[str, Tensor]) -> 
     with tempfile.TemporaryDirectory(prefix="skerry-") as folder:
         for number, name in enumerate(names):
             (Path(folder) / str(number)).write_bytes(source.files[name])
-        rows = {name: JobInput(dtype=t.dtype, shape=t.shape, data=bytes(t.data)) for name, t in inputs.items()}
-        job = Job(source=replace(source, files={}), file_names=names, inputs=rows)
+        job = Job(source=replace(source, files={}), file_names=names, rows=tuple(map(_packed, rows)))
         (Path(folder) / "job.msgpack").write_bytes(msgspec.msgpack.encode(job))
-        child = _run_child(source, folder)
+        child = _run_child(source, folder, FILL if filled_memory else {})
     try:
         if child.returncode == 0:
             return msgspec.json.decode(child.stdout, type=FreshRun)
@@ -79,18 +86,20 @@ def run_in_fresh_process(source: EngineSource, inputs: Mapping[str, Tensor]) -> 
     raise _failed(source, lines[-1] if lines else f"exit status {child.returncode}")
 
 
-def digest_outputs(outputs: Mapping[str, Tensor]) -> str:
-    """SHA-256 over names and bytes of all outputs, in the order of names."""
-    return sha256_digest(
-        b"".join(name.encode() + b"\0" + bytes(tensor.data) for name, tensor in sorted(outputs.items()))
-    )
+def digest_outputs(outputs: Mapping[str, bytes]) -> dict[str, str]:
+    """SHA-256 of the bytes of each output."""
+    return {name: sha256_digest(data) for name, data in outputs.items()}
 
 
-def _run_child(source: EngineSource, folder: str) -> subprocess.CompletedProcess[bytes]:
+def _packed(row: Mapping[str, Tensor]) -> dict[str, JobInput]:
+    return {name: JobInput(dtype=t.dtype, shape=t.shape, data=bytes(t.data)) for name, t in row.items()}
+
+
+def _run_child(source: EngineSource, folder: str, settings: Mapping[str, str]) -> subprocess.CompletedProcess[bytes]:
     # -P, and our own root first: a file called compiler.py in the caller's folder must not be run in place of this one.
     command = [sys.executable, "-P", "-m", "compiler.fresh_process", folder]
     paths = [str(Path(__file__).resolve().parents[1]), *filter(None, sys.path)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **settings}
     try:
         return subprocess.run(  # noqa: S603
             command, capture_output=True, check=False, timeout=TIMEOUT_S, env=environment
@@ -103,11 +112,12 @@ def run_job(folder: Path) -> FreshRun:
     """Load, run, and measure this process."""
     job = msgspec.msgpack.decode((folder / "job.msgpack").read_bytes(), type=Job)
     files = {name: (folder / str(number)).read_bytes() for number, name in enumerate(job.file_names)}
-    inputs = {name: Tensor(row.dtype, row.shape, row.data) for name, row in job.inputs.items()}
+    rows = [{name: Tensor(one.dtype, one.shape, one.data) for name, one in row.items()} for row in job.rows]
     with open_engine(replace(job.source, files=files)) as engine:
-        for _ in range(RUNS):
-            outputs = engine.run(inputs)
-        return FreshRun(peak_rss_bytes=own_peak_rss(), outputs_digest=digest_outputs(outputs))
+        answers = [{name: bytes(tensor.data) for name, tensor in engine.run(row).items()} for row in rows]
+        for run in range(LEAST_RUNS - len(rows)):
+            engine.run(rows[run % len(rows)])
+        return FreshRun(peak_rss_bytes=own_peak_rss(), answers=tuple(map(digest_outputs, answers)))
 
 
 def own_peak_rss() -> int:

@@ -14,18 +14,19 @@ from typing import Any
 from numpy.typing import NDArray
 
 from compiler.dataset import Dataset, check_labels, load_evaluation
+from compiler.determinism import look_for_differences, plan_of
 from compiler.importer import model_file
 from compiler.latency import measure_latency
 from compiler.passes.import_model import import_graph
 from compiler.progress import Progress, Silent
 from compiler.request import MIN_LATENCY_RUNS
-from compiler.runner import is_deterministic, reference_scores, score
+from compiler.runner import reference_scores, score
 from compiler.scoring import accuracy, accuracy_by_slice, agreement, class_count
 from edge_bundle.contract import Contract
 from edge_bundle.digest import check_digest
 from edge_bundle.errors import DigestMismatchError
 from edge_bundle.manifest import NumericClass
-from edge_bundle.proof import AccuracyProof, AgreementProof, LatencyProof, Proof
+from edge_bundle.proof import AccuracyProof, AgreementProof, DeterminismProof, LatencyProof, Proof
 from edge_bundle.walk import VerifiedRelease, VerifiedVariant
 from edge_runtime.factory import open_engine, source_of
 
@@ -48,7 +49,8 @@ class Figures:
     accuracy: AccuracyProof
     slices: dict[str, AccuracyProof]
     agreement: AgreementProof | None
-    deterministic: bool
+    determinism: DeterminismProof
+    peak_rss_bytes: int
     latency: LatencyProof | None
 
 
@@ -136,11 +138,13 @@ def measure(variant: VerifiedVariant, dataset: Dataset, reference: NDArray[Any] 
     source = source_of(variant.manifest, variant.files)
     with open_engine(source) as engine:
         scores = score(engine, dataset, variant.contract.accuracy.output, on_sample=progress.advance)
+        found = look_for_differences(engine, source, dataset, plan_of(variant.proof.determinism))
         return Figures(
             accuracy=accuracy(scores, dataset.labels),
             slices=accuracy_by_slice(scores, dataset.labels, dataset.slices),
             agreement=None if reference is None else agreement(scores, reference),
-            deterministic=is_deterministic(engine, source, dataset),
+            determinism=found.proof,
+            peak_rss_bytes=found.peak_rss_bytes,
             latency=measure_latency(engine, dataset, runs=MIN_LATENCY_RUNS),
         )
 
@@ -166,7 +170,7 @@ def _rows(proof: Proof, figures: Figures) -> Iterator[Row]:
     yield exact("agreement", proof.agreement.top1, again.top1 if again else None)
     yield exact("largest difference", proof.agreement.max_abs_diff, again.max_abs_diff if again else None)
     if proof.numeric_class is not NumericClass.APPROXIMATE:
-        yield exact("deterministic", proof.deterministic, figures.deterministic)
+        yield exact("deterministic", proof.deterministic, figures.determinism.repeatable)
     if proof.latency and figures.latency:
         yield shown("p50 us", proof.latency.p50_us, figures.latency.p50_us)
         yield shown("p99 us", proof.latency.p99_us, figures.latency.p99_us)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,14 +14,8 @@ from edge_bundle.contract import Contract
 from edge_bundle.errors import EngineError
 from edge_bundle.tensor import Tensor
 from edge_runtime.arrays import to_array, to_tensor
-from edge_runtime.engine import Engine, EngineSource
+from edge_runtime.engine import Engine
 from edge_runtime.factory import open_engine
-
-DETERMINISM_SAMPLES = 32
-"""Samples of the evaluation set that are repeated to look for bits that change."""
-
-DETERMINISM_REPEATS = 3
-"""Times each of them is run by one engine; a fresh engine runs them once more."""
 
 
 def tensors(dataset: Dataset, index: int) -> dict[str, Tensor]:
@@ -57,18 +51,3 @@ def reference_scores(
     """Scores of the imported model in fp32 under ONNX Runtime on one thread: the yardstick of agreement."""
     with open_engine(reference_source(model, contract)) as engine:
         return score(engine, dataset, contract.accuracy.output, on_sample=on_sample)
-
-
-def is_deterministic(engine: Engine, source: EngineSource, dataset: Dataset) -> bool:
-    """Whether repeats by this engine, and one by a fresh engine, are equal in every bit of every output."""
-    chosen = range(min(dataset.samples, DETERMINISM_SAMPLES))
-    first = _outputs(engine, dataset, chosen)
-    if any(_outputs(engine, dataset, chosen) != first for _ in range(DETERMINISM_REPEATS - 1)):
-        return False
-    with open_engine(source) as fresh:
-        return _outputs(fresh, dataset, chosen) == first
-
-
-def _outputs(engine: Engine, dataset: Dataset, chosen: Iterable[int]) -> list[dict[str, bytes]]:
-    runs = (engine.run(tensors(dataset, index)) for index in chosen)
-    return [{name: bytes(tensor.data) for name, tensor in outputs.items()} for outputs in runs]

@@ -109,6 +109,7 @@ class EstimateProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
 class PlacementProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Where the nodes of a variant run: ``on_device`` of ``nodes`` on ``device``, those of ``elsewhere`` on the CPU.
 
+    ``device`` names the kind of device, alike for its emulator: an agent asks for the same.
     ``elsewhere`` has one text per node, ``OPERATOR NAME``, at most ``MAX_LISTED``.
     """
 
@@ -162,10 +163,14 @@ class QuantizationProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
 
 
 class MeasuredOn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Where the figures were measured, and by what kind of execution."""
+    """Where the figures were measured, and by what kind of execution.
+
+    ``cpu_flags_digest`` tells machines apart whose CPUs share a name: SHA-256 over the sorted flags, in hex.
+    """
 
     arch: str
     cpu: str
+    cpu_flags_digest: str = ""
     cores: int
     os: str
     runtime: str

@@ -85,10 +85,10 @@ def open_engine(source: EngineSource) -> Engine:
     return opener(source)
 
 
-def concurrent_runs(manifest: VariantManifest) -> int:
+def concurrent_runs(variant: VariantManifest | EngineSource) -> int:
     """How many runs of one engine may be under way at once: ``threads`` where each takes one thread, else 1."""
-    entry = _ENGINES.get(manifest.runtime)
-    return manifest.threads if entry is not None and entry.overlaps else 1
+    entry = _ENGINES.get(variant.runtime)
+    return variant.threads if entry is not None and entry.overlaps else 1
 
 
 def source_of(manifest: VariantManifest, files: Mapping[str, bytes], *, cache_dir: Path | None = None) -> EngineSource:

@@ -2,10 +2,11 @@
 
 Requires: lowered variants whose runtimes are installed here; a labelled evaluation set.
 Ensures:
-    1. one ``Measured`` per profile, with accuracy, agreement, latency, memory and determinism;
+    1. one ``Measured`` per profile, with accuracy, agreement, latency, memory, placement and determinism;
     2. accuracy and latency keep the contract's promises;
-    3. a numeric class other than ``approximate`` only if no bit changed between repeats, engines and processes (and the
-       profile claims it).
+    3. the profile's numeric class, unless one bit contradicts it (``compiler/determinism.py``): that fails the profile;
+    4. a latency only where the variant ran on its own kind of device: an emulator says nothing of speed;
+    5. nodes run where the target's compiler said.
 """
 
 from __future__ import annotations
@@ -16,22 +17,26 @@ from functools import partial
 
 from compiler.attempts import attempt, refuse, remaining
 from compiler.compilation import Compilation, Measured, Reference, Refusal, Sources, need
-from compiler.fresh_process import digest_outputs, run_in_fresh_process
+from compiler.dataset import Dataset
+from compiler.determinism import Plan, check_claim, look_for_differences, plan_for
 from compiler.goldens import golden_inputs, make_goldens
 from compiler.latency import measure_latency
 from compiler.passes.ensures import ensure
 from compiler.progress import Progress
 from compiler.promises import check_accuracy, check_latency
 from compiler.request import CompileRequest
-from compiler.runner import DETERMINISM_REPEATS, DETERMINISM_SAMPLES, is_deterministic, reference_scores, score, tensors
+from compiler.runner import reference_scores, score
 from compiler.scoring import accuracy, accuracy_by_slice, agreement
 from compiler.targets.target import Lowered
 from compiler.variant_source import source_of_lowered
+from edge_bundle.contract import Contract
 from edge_bundle.manifest import NumericClass
-from edge_bundle.proof import DeterminismProof, MeasuredOn
-from edge_runtime.engine import Engine
+from edge_bundle.placement import check_placement
+from edge_bundle.proof import Execution, LatencyProof, MeasuredOn
+from edge_runtime.engine import Engine, EngineSource
 from edge_runtime.factory import open_engine
 from hardware_profiles.detect import detect
+from hardware_profiles.same_host import flags_digest
 
 NAME = "prove"
 
@@ -41,6 +46,8 @@ def run(state: Compilation, progress: Progress) -> Compilation:
 
     Raises:
         ContractNotMetError: names the profile, the rule, and by how much it is missed.
+        NumericClassError: names the profile and the run whose bits contradict the profile's claim.
+        PlacementError: nodes run elsewhere than the target's compiler said.
         EngineError: a runtime fails on a sample.
 
     """
@@ -55,7 +62,7 @@ def run(state: Compilation, progress: Progress) -> Compilation:
 
 
 def check(state: Compilation) -> None:
-    """Rules 1 and 3; rule 2 raises where it is measured."""
+    """Rules 1, 3 and 4; the others raise where it is measured."""
     ensure(
         tuple(m.lowered.profile for m in state.measured) == remaining(state),
         stage=NAME,
@@ -64,6 +71,8 @@ def check(state: Compilation) -> None:
     for measured in state.measured:
         exact = measured.numeric_class is not NumericClass.APPROXIMATE
         ensure(measured.determinism.repeatable or not exact, stage=NAME, promise="exact only if deterministic")
+        on_device = measured.measured_on.execution is Execution.DEVICE
+        ensure(on_device or measured.latency is None, stage=NAME, promise="no speed of an emulator")
 
 
 def measure_reference(model: bytes, sources: Sources, progress: Progress) -> Reference:
@@ -85,36 +94,42 @@ def measure(
         scores = score(engine, dataset, contract.accuracy.output, on_sample=progress.advance)
         got = accuracy(scores, dataset.labels)
         check_accuracy(contract, name, got, reference.accuracy)
-        deterministic = is_deterministic(engine, source, dataset)
+        if variant.stand_in is None:
+            check_placement(variant.placement, engine.placement, runtime=source.runtime)
+        found = look_for_differences(engine, source, dataset, _plan(variant, engine, source, contract))
+        check_claim(variant.profile.numeric_class, found, profile=name)
         goldens = make_goldens(engine, golden_inputs(contract, dataset))
-        latency = measure_latency(engine, dataset, runs=request.latency_runs)
+        latency = _latency(variant, engine, dataset, request)
         check_latency(contract, name, latency)
         measured_on = _measured_on(variant, engine)
-        answer = digest_outputs(engine.run(tensors(dataset, 0)))
-    fresh = run_in_fresh_process(source, tensors(dataset, 0))
-    deterministic = deterministic and fresh.outputs_digest == answer
+        placement = variant.placement or engine.placement
     progress.done()
     return Measured(
         lowered=variant,
-        numeric_class=variant.profile.numeric_class if deterministic else NumericClass.APPROXIMATE,
+        numeric_class=variant.profile.numeric_class,
         goldens=goldens,
         accuracy=got,
         slices=accuracy_by_slice(scores, dataset.labels, dataset.slices),
         agreement=agreement(scores, reference.scores),
         paired=None,
         latency=latency,
-        peak_rss_bytes=fresh.peak_rss_bytes,
-        determinism=DeterminismProof(
-            samples=min(dataset.samples, DETERMINISM_SAMPLES),
-            repeats=DETERMINISM_REPEATS,
-            engines=2,
-            processes=2,
-            repeatable=deterministic,
-        ),
-        placement=variant.placement,
+        peak_rss_bytes=found.peak_rss_bytes,
+        determinism=found.proof,
+        placement=placement,
         measured_on=measured_on,
         measured_at=_timestamp(request.clock()),
     )
+
+
+def _plan(variant: Lowered, engine: Engine, source: EngineSource, contract: Contract) -> Plan:
+    emulated = variant.execution is not Execution.DEVICE
+    return plan_for(engine, source, contract, cores=detect().cores, emulated=emulated)
+
+
+def _latency(variant: Lowered, engine: Engine, dataset: Dataset, request: CompileRequest) -> LatencyProof | None:
+    if variant.execution is not Execution.DEVICE:
+        return None
+    return measure_latency(engine, dataset, runs=request.latency_runs)
 
 
 def _measured_on(variant: Lowered, engine: Engine) -> MeasuredOn:
@@ -122,6 +137,7 @@ def _measured_on(variant: Lowered, engine: Engine) -> MeasuredOn:
     return MeasuredOn(
         arch=machine.arch,
         cpu=machine.cpu,
+        cpu_flags_digest=flags_digest(machine.cpu_flags),
         cores=machine.cores,
         os=f"{machine.os} {machine.kernel}",
         runtime=variant.profile.runtime,

@@ -14,6 +14,7 @@ from edge_agent.models import ModelTable, Served
 from edge_agent.serving.app import build_app
 from edge_agent.serving.settings import ServingSettings
 from edge_agent.telemetry.recorder import Recorder
+from edge_bundle.proof import PlacementProof
 from edge_bundle.tensor import Tensor, TensorSpec
 from edge_bundle.walk import VerifiedVariant
 from edge_runtime.engine import Engine
@@ -41,6 +42,10 @@ class CountingEngine:
     @property
     def runtime_version(self) -> str:
         return self._engine.runtime_version
+
+    @property
+    def placement(self) -> PlacementProof | None:
+        return self._engine.placement
 
     def run(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         self.runs += 1

@@ -344,7 +344,7 @@ def test_memory_is_measured_in_a_process_of_its_own(digits: CompileResult) -> No
     variant = verified(digits.bundle_dir).variants["cpu-fp32"]
     row = load_evaluation(DIGITS / "evaluation.npz", variant.contract.inputs).row(0)
     inputs = {name: to_tensor(array) for name, array in row.items()}
-    assert run_in_fresh_process(source_of(variant.manifest, variant.files), inputs).peak_rss_bytes < 150 << 20
+    assert run_in_fresh_process(source_of(variant.manifest, variant.files), [inputs]).peak_rss_bytes < 150 << 20
     assert len(block) == 200 << 20
 
 
@@ -355,12 +355,12 @@ def test_the_callers_folder_cannot_shadow_the_child(
     monkeypatch.chdir(tmp_path)
     variant = verified(digits.bundle_dir).variants["cpu-fp32"]
     golden = variant.goldens[0]
-    fresh = run_in_fresh_process(source_of(variant.manifest, variant.files), golden.inputs)
+    fresh = run_in_fresh_process(source_of(variant.manifest, variant.files), [golden.inputs])
     assert fresh.peak_rss_bytes > 10 << 20
-    assert fresh.outputs_digest == digest_outputs(golden.outputs)
+    assert fresh.answers == (digest_outputs({name: bytes(one.data) for name, one in golden.outputs.items()}),)
 
 
 def test_a_child_that_fails_says_why(digits: CompileResult) -> None:
     variant = verified(digits.bundle_dir).variants["cpu-fp32"]
     with pytest.raises(EngineError, match=r"running in a fresh process failed: .*EngineError"):
-        run_in_fresh_process(source_of(variant.manifest, variant.files), {})
+        run_in_fresh_process(source_of(variant.manifest, variant.files), [{}])

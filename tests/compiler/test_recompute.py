@@ -75,7 +75,8 @@ def test_a_figure_that_differs_is_shown(digits: CompileResult) -> None:
         accuracy=proof.accuracy,
         slices={},
         agreement=proof.agreement,
-        deterministic=True,
+        determinism=proof.determinism,
+        peak_rss_bytes=proof.peak_rss_bytes,
         latency=proof.latency,
     )
     rows = {row.figure: row for row in compare(claimed, figures)}

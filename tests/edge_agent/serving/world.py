@@ -29,6 +29,7 @@ class ScaleEngine:
     """``y = factor * x`` on FP32 rows of four; counts its runs. Plain Python, so that numpy plays no part."""
 
     runtime_version = "1"
+    placement = None
 
     def __init__(self, factor: float = 2.0) -> None:
         self.factor = factor

@@ -1,0 +1,29 @@
+"""Whether figures were measured on a machine like this one: a ``host-exact`` variant gives the same bits here then."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from collections.abc import Iterable
+
+from edge_bundle.proof import Execution, MeasuredOn
+from hardware_profiles.detect import detect_cpu
+
+
+def flags_digest(cpu_flags: Iterable[str]) -> str:
+    """SHA-256, in hex, over the CPU's flags in order: runtimes choose their code by them."""
+    return hashlib.sha256(" ".join(sorted(cpu_flags)).encode()).hexdigest()
+
+
+def measured_on_same_host(measured: MeasuredOn, *, runtime_version: str, threads: int) -> bool:
+    """Whether architecture, CPU model and flags, runtime version and thread count are those of the proof.
+
+    An emulator's bits are no promise for the device itself, and neither are those of a CPU whose flags are not known.
+    """
+    if measured.execution is not Execution.DEVICE or not measured.cpu_flags_digest:
+        return False
+    if (measured.runtime_version, measured.threads) != (runtime_version, threads):
+        return False
+    arch, cpu = platform.machine().lower(), detect_cpu()
+    here = (arch, cpu.model or platform.machine(), flags_digest(cpu.flags))
+    return (measured.arch, measured.cpu, measured.cpu_flags_digest) == here
