@@ -218,6 +218,14 @@ class RuntimeMissingError(EngineError):
         self.extra = extra
 
 
+class DeviceMissingError(EngineError):
+    """The runtime is installed, but this machine lacks the device (or its driver) that the variant runs on."""
+
+    def __init__(self, *, runtime: str, expected: str, got: str, advice: str = "") -> None:
+        super().__init__(runtime=runtime, detail=f"device: expected {expected}, got {got}", advice=advice)
+        self.expected, self.got = expected, got
+
+
 class CompileOnlyError(EngineError):
     """Nothing can run this variant but firmware that Skerry has no part in."""
 

@@ -22,7 +22,14 @@ from compiler.targets.refused import refused
 from compiler.targets.registry import target_of
 from compiler.targets.target import Lowered, TargetJob
 from compiler.variant_source import source_of_lowered
-from edge_bundle.errors import EngineError, LimitExceededError, PlacementError, RuntimeMissingError, WrongTargetError
+from edge_bundle.errors import (
+    DeviceMissingError,
+    EngineError,
+    LimitExceededError,
+    PlacementError,
+    RuntimeMissingError,
+    WrongTargetError,
+)
 from edge_runtime.factory import open_engine
 from hardware_profiles.schema import Profile
 
@@ -84,7 +91,7 @@ def _try_load(state: Compilation, variant: Lowered) -> None:
     source = variant.stand_in or source_of_lowered(variant, state.sources.contract)
     try:
         open_engine(source).close()
-    except (RuntimeMissingError, PlacementError, WrongTargetError):
+    except (RuntimeMissingError, DeviceMissingError, PlacementError, WrongTargetError):
         raise
     except EngineError as error:
         raise refused(variant.profile, error) from error

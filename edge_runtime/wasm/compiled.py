@@ -1,225 +1,53 @@
-"""Compiled modules kept on the node: native code that this node made itself, from bytes that it had verified.
-
-Loading such a file means running what is in it, so nothing from outside ever gets here:
-
-1. The folder belongs to this user and nobody else may write to it; likewise each file.
-2. A file's name holds a MAC over its name and content, under a random key that never leaves the folder. A file that
-   another node, another user or an accident wrote fails it, is removed, and the module is compiled again.
-3. The key of an entry covers the module, its weights, wasmtime's version and configuration, and this CPU's features.
-
-A file appears by one rename of a synced temporary, so that it is whole or not there. What is used least recently goes
-when the folder grows beyond its bound.
-"""
+"""Compiled modules kept on the node (``edge_runtime/compiled_code.py`` says what makes that safe)."""
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import hashlib
-import hmac
-import logging
-import mmap
-import os
-import platform
-import stat
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import wasmtime
 
-from edge_bundle.errors import EngineError
+from edge_runtime.compiled_code import CompiledCode, host_facts, open_code
 from edge_runtime.wasm.runtime import CONFIGURATION, WASMTIME_VERSION
-from hardware_profiles.detect import detect_cpu
 
-logger = logging.getLogger(__name__)
-
-MAX_CACHE_BYTES = 1 << 30
-"""All files of a folder, in bytes: some 60 models of the size of MobileNetV2 with their weights."""
-
-KEY_BYTES = 32
-"""A key as long as the digest it is used with (RFC 2104, section 3)."""
-
-KEY_FILE = "node.key"
-SUFFIX = ".cwasm"
-TEMPORARY_SUFFIX = ".tmp"
+RUNTIME = "wasm"
 
 _FORMAT = 1
-_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
-_OPEN_TO_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def entry_key(seal: bytes, weights_digest: str, *, relaxed_simd: bool) -> str:
-    """The name, 64 hex digits, under which this node keeps a module compiled."""
+    """The name, 64 hex digits, under which this node keeps a module compiled.
+
+    It covers the module, its weights, wasmtime's version and configuration, and this CPU's features.
+    """
     configuration = f"{CONFIGURATION}{' relaxed' * relaxed_simd}"
-    facts = f"{_FORMAT}\n{seal.hex()}\n{weights_digest}\n{configuration}\n{_host_digest()}"
+    facts = f"{_FORMAT}\n{seal.hex()}\n{weights_digest}\n{configuration}\n{WASMTIME_VERSION}\n{host_facts()}"
     return hashlib.sha256(facts.encode()).hexdigest()
 
 
 def open_cache(folder: Path | None) -> CompiledCache | None:
-    """The compiled modules in a folder; ``None`` without one, or where a full disk leaves no place for it.
-
-    Raises ``EngineError`` for a folder that others own or may write to.
-    """
-    if folder is None:
-        return None
-    try:
-        return CompiledCache(folder)
-    except OSError as error:
-        logger.warning("compiled modules are not kept: %s: %s", folder, error.strerror or error)
-        return None
+    """The compiled modules in a folder (see ``open_code``)."""
+    code = open_code(folder, RUNTIME)
+    return None if code is None else CompiledCache(code)
 
 
 class CompiledCache:
-    """The compiled modules in one folder. Several processes of one user may share it."""
+    """The compiled modules among the code that a node keeps."""
 
-    def __init__(self, folder: Path, *, max_bytes: int = MAX_CACHE_BYTES) -> None:
-        """Make the folder if need be.
-
-        Raises ``EngineError`` for one that others own or may write to, ``OSError`` where it cannot be made or read.
-        """
-        self._folder, self._max_bytes = folder, max_bytes
-        with contextlib.suppress(FileExistsError):
-            folder.mkdir(mode=0o700)
-        _check_folder(folder)
-        self._key = self._node_key()
+    def __init__(self, code: CompiledCode) -> None:
+        self._code = code
 
     def load(self, engine: wasmtime.Engine, key: str) -> wasmtime.Module | None:
-        """The module kept under a key; ``None`` if there is none that this node made."""
-        with contextlib.suppress(OSError):
-            for path in self._files():
-                if path.name.startswith(f"{key}."):
-                    module = self._load(engine, key, path)
-                    if module is not None:
-                        return module
-                    path.unlink(missing_ok=True)
-        return None
+        """The module kept under a key; ``None`` if there is none that this node made for this engine."""
+
+        def read(path: Path, _content: object) -> wasmtime.Module | None:
+            try:
+                return wasmtime.Module.deserialize_file(engine, str(path))
+            except wasmtime.WasmtimeError:
+                return None
+
+        return self._code.load(key, read)
 
     def store(self, key: str, module: wasmtime.Module) -> None:
-        """Keep a module. One that cannot be kept (disk full, too large) is compiled again next time."""
-        code = module.serialize()
-        if len(code) > self._max_bytes:
-            return
-        name = f"{key}.{self._mac(key, code)}{SUFFIX}"
-        try:
-            self._write(name, code)
-            self._evict()
-        except OSError as error:
-            logger.warning("compiled module not kept: %s: %s", self._folder, error.strerror or error)
-
-    def _load(self, engine: wasmtime.Engine, key: str, path: Path) -> wasmtime.Module | None:
-        """The module of one file if the MAC in its name holds. An empty file, which cannot be mapped, has none."""
-        with (
-            contextlib.suppress(OSError, ValueError, wasmtime.WasmtimeError),
-            _own_file(path, _WRITABLE_BY_OTHERS) as descriptor,
-        ):
-            with mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ) as content:
-                mac = self._mac(key, content)
-            if hmac.compare_digest(path.name, f"{key}.{mac}{SUFFIX}"):
-                os.utime(descriptor)  # for eviction: used now
-                return wasmtime.Module.deserialize_file(engine, str(path))
-        return None
-
-    def _mac(self, key: str, content: bytearray | mmap.mmap) -> str:
-        """HMAC-SHA256 (RFC 2104) of the content under a key derived for this entry."""
-        return hmac.digest(hmac.digest(self._key, key.encode(), "sha256"), content, "sha256").hex()
-
-    def _node_key(self) -> bytes:
-        """The node's key; a new one where there is none, or one that others can read."""
-        path = self._folder / KEY_FILE
-        for _ in range(2):
-            key = _read_key(path)
-            if key is not None:
-                return key
-            with self._temporary(os.urandom(KEY_BYTES)) as made, contextlib.suppress(FileExistsError):
-                os.link(made, path)  # unlike a rename it fails if another process was first
-        raise EngineError(runtime="wasm", detail=f"{path}: expected a private key of {KEY_BYTES} bytes, got another")
-
-    def _write(self, name: str, content: bytes | bytearray) -> None:
-        with self._temporary(content) as made:
-            made.replace(self._folder / name)
-            _fsync(self._folder)
-
-    @contextlib.contextmanager
-    def _temporary(self, content: bytes | bytearray) -> Iterator[Path]:
-        """A synced file of mode 0600 in the folder, gone afterwards unless it was renamed."""
-        descriptor, name = tempfile.mkstemp(TEMPORARY_SUFFIX, dir=self._folder)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            yield Path(name)
-        finally:
-            Path(name).unlink(missing_ok=True)
-
-    def _evict(self) -> None:
-        """Remove what was used least recently until the rest fits."""
-        files = sorted(((path.stat(), path) for path in self._files()), key=lambda file: file[0].st_mtime_ns)
-        total = sum(status.st_size for status, _ in files)
-        for status, path in files:
-            if total <= self._max_bytes:
-                return
-            path.unlink(missing_ok=True)
-            total -= status.st_size
-
-    def _files(self) -> list[Path]:
-        """Every entry, and what a process that died while writing left."""
-        return [path for path in self._folder.iterdir() if path.suffix in (SUFFIX, TEMPORARY_SUFFIX)]
-
-
-@functools.cache
-def _host_digest() -> str:
-    """What compiled code depends on besides the module; it does not change while a process runs."""
-    cpu = detect_cpu()
-    facts = (WASMTIME_VERSION, platform.system(), platform.machine(), cpu.model, *cpu.flags)
-    return hashlib.sha256("\n".join(facts).encode()).hexdigest()
-
-
-def _check_folder(folder: Path) -> None:
-    status = folder.lstat()
-    private = stat.S_ISDIR(status.st_mode) and not status.st_mode & _WRITABLE_BY_OTHERS
-    if not private or status.st_uid != os.geteuid():
-        got = f"{stat.filemode(status.st_mode)} of user {status.st_uid}"
-        raise EngineError(
-            runtime="wasm",
-            detail=f"{folder}: expected a folder of user {os.geteuid()} that nobody else can write to, got {got}",
-            advice=f"chown and chmod go-w {folder}, or name another folder",
-        )
-
-
-def _read_key(path: Path) -> bytes | None:
-    """The key in a file; a file that is not ours alone, or is no key, is removed."""
-    try:
-        with _own_file(path, _OPEN_TO_OTHERS) as descriptor:
-            key = os.read(descriptor, KEY_BYTES + 1)
-    except FileNotFoundError:
-        return None
-    except OSError:
-        key = b""
-    if len(key) == KEY_BYTES:
-        return key
-    path.unlink(missing_ok=True)
-    return None
-
-
-@contextlib.contextmanager
-def _own_file(path: Path, forbidden: int) -> Iterator[int]:
-    """A descriptor of a regular file of this user. Raises ``PermissionError`` for any other, links included."""
-    descriptor = os.open(path, _READ)
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_uid != os.geteuid() or status.st_mode & forbidden:
-            raise PermissionError(f"{path}: {stat.filemode(status.st_mode)} of user {status.st_uid}")
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _fsync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        """Keep a module. One that cannot be kept is compiled again next time."""
+        self._code.store(key, module.serialize())

@@ -144,7 +144,7 @@ def test_onnxruntime_starts_as_many_threads_as_asked() -> None:
 
 
 def test_openvino_refuses_more_threads_than_it_would_use() -> None:
-    with pytest.raises(EngineError, match=r"INFERENCE_NUM_THREADS: expected 256, got \d+"):
+    with pytest.raises(EngineError, match=r"expected INFERENCE_NUM_THREADS 256, got \d+"):
         open_engine(digits_source("openvino", threads=256))
 
 

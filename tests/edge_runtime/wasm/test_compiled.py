@@ -11,12 +11,14 @@ import pytest
 import wasmtime
 
 from edge_bundle.errors import EngineError
+from edge_runtime.compiled_code import KEY_BYTES, KEY_FILE, MAX_CACHE_BYTES, SUFFIXES, CompiledCode
 from edge_runtime.factory import open_engine
 from edge_runtime.wasm import compiled
-from edge_runtime.wasm.compiled import KEY_BYTES, KEY_FILE, SUFFIX, CompiledCache, entry_key
+from edge_runtime.wasm.compiled import RUNTIME, CompiledCache, entry_key
 from edge_runtime.wasm.runtime import wasmtime_engine
 from tests.edge_runtime.wasm.modules import artifact, expected, info, module, rows, source, standalone
 
+SUFFIX = SUFFIXES[RUNTIME]
 ENGINE = wasmtime_engine(relaxed_simd=False)
 KEY = entry_key(b"seal", info().weights.digest, relaxed_simd=False)
 
@@ -24,6 +26,10 @@ KEY = entry_key(b"seal", info().weights.digest, relaxed_simd=False)
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     return tmp_path / "compiled"
+
+
+def cache_in(folder: Path, *, max_bytes: int = MAX_CACHE_BYTES) -> CompiledCache:
+    return CompiledCache(CompiledCode(folder, RUNTIME, max_bytes=max_bytes))
 
 
 def compile_one() -> wasmtime.Module:
@@ -40,12 +46,12 @@ def only(folder: Path) -> Path:
 
 
 def filled(folder: Path) -> Path:
-    CompiledCache(folder).store(KEY, compile_one())
+    cache_in(folder).store(KEY, compile_one())
     return only(folder)
 
 
 def found(folder: Path, key: str = KEY) -> bool:
-    return CompiledCache(folder).load(ENGINE, key) is not None
+    return cache_in(folder).load(ENGINE, key) is not None
 
 
 def test_what_is_kept_is_found_and_private(folder: Path) -> None:
@@ -84,11 +90,12 @@ def test_a_key_for_everything_that_compiled_code_depends_on(monkeypatch: pytest.
     keys = {key(), key(b"other"), key(weights="sha256:2"), key(relaxed_simd=True)}
     for name, value in (("WASMTIME_VERSION", "1"), ("CONFIGURATION", "other"), ("_FORMAT", 2)):
         with monkeypatch.context() as patch:
-            compiled._host_digest.cache_clear()
             patch.setattr(compiled, name, value)
             keys.add(key())
-    compiled._host_digest.cache_clear()
-    assert len(keys) == 7
+    with monkeypatch.context() as patch:
+        patch.setattr(compiled, "host_facts", lambda: "another CPU")
+        keys.add(key())
+    assert len(keys) == 8
     assert key() in keys
 
 
@@ -148,7 +155,7 @@ def test_a_key_behind_a_link_is_not_used(folder: Path, tmp_path: Path) -> None:
 
 def test_one_key_for_all_who_start_at_once(folder: Path) -> None:
     with ThreadPoolExecutor(8) as executor:
-        caches = list(executor.map(lambda _: CompiledCache(folder), range(8)))
+        caches = list(executor.map(lambda _: CompiledCode(folder, RUNTIME), range(8)))
     assert len({cache._key for cache in caches}) == 1
     assert [path.name for path in folder.iterdir()] == [KEY_FILE]
 
@@ -162,7 +169,7 @@ def test_code_of_another_module_under_this_name(folder: Path) -> None:
 def test_code_from_another_node(folder: Path, tmp_path: Path) -> None:
     path = filled(folder)
     other = tmp_path / "other"
-    CompiledCache(other)
+    cache_in(other)
     shutil.copy(path, other)
     assert not found(other)
 
@@ -170,7 +177,7 @@ def test_code_from_another_node(folder: Path, tmp_path: Path) -> None:
 def test_code_of_another_configuration_is_refused_by_wasmtime(folder: Path) -> None:
     """The MAC holds, since this node made it, but the engine is set up otherwise."""
     relaxed = wasmtime.Module(wasmtime.Engine(wasmtime.Config()), standalone())
-    CompiledCache(folder).store(KEY, relaxed)
+    cache_in(folder).store(KEY, relaxed)
     assert not found(folder)
 
 
@@ -179,18 +186,18 @@ def test_a_folder_that_others_may_write_to(folder: Path, mode: int) -> None:
     folder.mkdir()
     folder.chmod(mode)
     with pytest.raises(EngineError, match=r"expected a folder of user .* that nobody else can write to"):
-        CompiledCache(folder)
+        cache_in(folder)
 
 
 def test_a_folder_that_is_none(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "real").mkdir(mode=0o700)
     folder.symlink_to(tmp_path / "real")
     with pytest.raises(EngineError, match="expected a folder of user"):
-        CompiledCache(folder)
+        cache_in(folder)
     folder.unlink()
     folder.write_text("")
     with pytest.raises(EngineError, match="expected a folder of user"):
-        CompiledCache(folder)
+        cache_in(folder)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
@@ -200,13 +207,13 @@ def test_a_folder_of_somebody_else(folder: Path) -> None:
     assert not found(folder)
     os.chown(folder, 12345, -1)
     with pytest.raises(EngineError, match="of user 12345"):
-        CompiledCache(folder)
+        cache_in(folder)
 
 
 def test_what_was_used_least_recently_goes_first(folder: Path) -> None:
     module_ = compile_one()
     size = len(module_.serialize())
-    cache = CompiledCache(folder, max_bytes=2 * size + size // 2)
+    cache = cache_in(folder, max_bytes=2 * size + size // 2)
     for number, age in (("a", 300), ("b", 200)):
         cache.store(number * 64, module_)
         (path,) = folder.glob(f"{number * 64}.*")
@@ -217,13 +224,13 @@ def test_what_was_used_least_recently_goes_first(folder: Path) -> None:
 
 
 def test_what_is_too_large_is_not_kept(folder: Path) -> None:
-    CompiledCache(folder, max_bytes=100).store(KEY, compile_one())
+    cache_in(folder, max_bytes=100).store(KEY, compile_one())
     assert entries(folder) == []
 
 
 def test_what_a_process_that_died_left_goes_too(folder: Path) -> None:
     module_ = compile_one()
-    cache = CompiledCache(folder, max_bytes=len(module_.serialize()) + 100)
+    cache = cache_in(folder, max_bytes=len(module_.serialize()) + 100)
     left = folder / "left.tmp"
     left.write_bytes(bytes(1000))
     os.utime(left, ns=(0, 0))
@@ -235,7 +242,7 @@ def test_what_a_process_that_died_left_goes_too(folder: Path) -> None:
 def test_where_no_folder_can_be_made_nothing_is_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with open_engine(source(cache_dir=tmp_path / "missing" / "compiled")) as engine:
         assert engine.run({"x": rows(1)}) == {"y": expected(rows(1))}
-    assert "compiled modules are not kept" in caplog.text
+    assert "compiled code is not kept" in caplog.text
     assert "No such file or directory" in caplog.text
 
 
@@ -245,9 +252,9 @@ def test_a_full_disk_costs_a_warning(
     def full(_descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
-    cache = CompiledCache(folder)
+    cache = cache_in(folder)
     monkeypatch.setattr(os, "fsync", full)
     cache.store(KEY, compile_one())
-    assert "compiled module not kept" in caplog.text
+    assert "compiled code not kept" in caplog.text
     assert "No space left on device" in caplog.text
     assert [path.name for path in folder.iterdir()] == [KEY_FILE]
