@@ -1,26 +1,44 @@
-"""Proving a verified variant on this very device: open its engine, replay its golden vectors."""
+"""Proving a verified variant on this very device: open its engine, see where it runs, replay its golden vectors.
+
+How far an answer may be off (rule by numeric class):
+    1. ``portable-exact``: not one bit, anywhere; its answers are shared between nodes;
+    2. ``host-exact``: not one bit where CPU, runtime version and thread count are those of the proof;
+    3. else: the contract's ``golden`` tolerance.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from edge_agent.models import Served
+from edge_bundle.contract import GoldenTolerance
 from edge_bundle.golden import check_golden
 from edge_bundle.manifest import NumericClass
+from edge_bundle.placement import check_placement
 from edge_bundle.walk import VerifiedVariant
 from edge_runtime.engine import Engine
 from edge_runtime.factory import open_engine, source_of
+from hardware_profiles.same_host import measured_on_same_host
 
 
 def prove(variant: VerifiedVariant, *, cache_dir: Path | None = None) -> Served:
-    """Open the engine and check every golden vector; only the verified type is accepted.
+    """Open the engine, hold its placement against the proof, and check every golden vector.
 
-    ``cache_dir`` is where this node keeps what a runtime compiled. Raises ``RuntimeMissingError``, ``EngineError`` or
-    ``GoldenMismatchError``; the engine is closed then.
+    Only the verified type is accepted. ``cache_dir`` is where this node keeps what a runtime compiled.
+
+    Raises (the engine is closed then):
+        RuntimeMissingError: the runtime is not installed here.
+        CompileOnlyError: nothing but the device's firmware can run the variant.
+        WrongTargetError: compiled code for another device.
+        PlacementError: fewer nodes run on the device than was proven; says how many.
+        GoldenMismatchError: this device gives other answers; says by how much.
+        EngineError: the runtime fails.
+
     """
     manifest = variant.manifest
     engine = open_engine(source_of(manifest, variant.files, cache_dir=cache_dir))
     try:
+        check_placement(variant.proof.placement, engine.placement, runtime=manifest.runtime)
         replay(engine, variant)
     except BaseException:
         engine.close()
@@ -40,13 +58,22 @@ def prove(variant: VerifiedVariant, *, cache_dir: Path | None = None) -> Served:
 
 
 def replay(engine: Engine, variant: VerifiedVariant) -> None:
-    """Run every golden vector; ``GoldenMismatchError`` names the first that this device does not reproduce.
-
-    A ``portable-exact`` variant promises the same bytes everywhere (its answers are shared between nodes), so the
-    contract's tolerance does not apply to it.
-    """
-    exact = variant.manifest.numeric_class is NumericClass.PORTABLE_EXACT
-    tolerance = None if exact else variant.contract.golden
+    """Run every golden vector; ``GoldenMismatchError`` names the first that this device does not reproduce."""
+    allowed = tolerance(engine, variant)
     for number, golden in enumerate(variant.goldens):
         got = engine.run(golden.inputs)
-        check_golden(golden.outputs, got, tolerance, runtime=variant.manifest.runtime, vector=number)
+        check_golden(golden.outputs, got, allowed, runtime=variant.manifest.runtime, vector=number)
+
+
+def tolerance(engine: Engine, variant: VerifiedVariant) -> GoldenTolerance | None:
+    """Rules 1 to 3; ``None`` allows not one bit."""
+    manifest = variant.manifest
+    match manifest.numeric_class:
+        case NumericClass.PORTABLE_EXACT:
+            return None
+        case NumericClass.HOST_EXACT if measured_on_same_host(
+            variant.proof.measured_on, runtime_version=engine.runtime_version, threads=manifest.threads
+        ):
+            return None
+        case _:
+            return variant.contract.golden

@@ -262,15 +262,28 @@ class PlacementError(EngineError):
 
 
 class GoldenMismatchError(EngineError):
-    """The variant does not reproduce its golden vectors on this device; it must not be activated."""
+    """The variant does not reproduce its golden vectors on this device; it must not be activated.
 
-    def __init__(self, *, runtime: str, vector: int, tensor: str, expected: str, got: str) -> None:
+    ``largest_difference`` is over all elements of the tensor; ``None`` where they cannot be compared one by one.
+    """
+
+    def __init__(
+        self,
+        *,
+        runtime: str,
+        vector: int,
+        tensor: str,
+        expected: str,
+        got: str,
+        largest_difference: float | None = None,
+    ) -> None:
         super().__init__(
             runtime=runtime,
             detail=f"golden vector {vector}, output {tensor!r}: expected {expected}, got {got}",
             advice="the device, its driver or its runtime version differs from what the proof was made on",
         )
         self.vector, self.tensor, self.expected, self.got = vector, tensor, expected, got
+        self.largest_difference = largest_difference
 
 
 class EngineTimeoutError(EngineError):

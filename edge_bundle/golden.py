@@ -24,6 +24,8 @@ GOLDEN_SCHEMA = 1
 MAX_TENSORS = 64
 """Tensors in one vector; the contract allows as many inputs and as many outputs."""
 
+_NO_TOLERANCE = GoldenTolerance(atol=0.0, rtol=0.0)
+
 _Size = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 
 
@@ -85,12 +87,14 @@ def check_golden(
     """Compare outputs: equal names, dtypes and shapes, and ``|got - want| <= atol + rtol * |want|`` for each element.
 
     NaN equals NaN and an infinity equals itself. Integers and booleans are held to the same rule. Without a tolerance
-    (``portable-exact``) every byte must be the same, signs of zeros and bits of NaNs included. Raises
-    ``GoldenMismatchError`` naming the worst element, or the first whose bytes differ.
+    every byte must be the same, signs of zeros and bits of NaNs included. Raises ``GoldenMismatchError`` naming the
+    worst element, or the first whose bytes differ, and the largest difference.
     """
 
-    def refuse(tensor: str, want: str, have: str) -> GoldenMismatchError:
-        return GoldenMismatchError(runtime=runtime, vector=vector, tensor=tensor, expected=want, got=have)
+    def refuse(tensor: str, want: str, have: str, largest: float | None = None) -> GoldenMismatchError:
+        return GoldenMismatchError(
+            runtime=runtime, vector=vector, tensor=tensor, expected=want, got=have, largest_difference=largest
+        )
 
     if expected.keys() != got.keys():
         raise refuse("*", f"outputs {sorted(expected)}", str(sorted(got)))
@@ -101,13 +105,17 @@ def check_golden(
         if tolerance is None:
             index = _first_difference(want, have)
             if index is not None:
-                raise refuse(f"{name}[{index}]", f"bytes {_hex(want, index)}", _hex(have, index))
+                largest = _largest_difference(want, have)
+                got_text = f"{_hex(have, index)} (not one bit may differ; values differ by up to {largest:.3g})"
+                raise refuse(f"{name}[{index}]", f"bytes {_hex(want, index)}", got_text, largest)
             continue
         worst = _worst_element(want, have, tolerance)
         if worst is not None:
             index, a, b = worst
             limit = tolerance.atol + tolerance.rtol * abs(a)
-            raise refuse(f"{name}[{index}]", f"{a!r} within {limit:.3g}", repr(b))
+            largest = _largest_difference(want, have)
+            got_text = f"{b!r} (values differ by up to {largest:.3g})"
+            raise refuse(f"{name}[{index}]", f"{a!r} within {limit:.3g}", got_text, largest)
 
 
 def _first_difference(want: Tensor, have: Tensor) -> int | None:
@@ -135,6 +143,11 @@ def _worst_element(want: Tensor, have: Tensor, tolerance: GoldenTolerance) -> tu
         if excess > 0 and (worst is None or excess > worst[0]):
             worst = (excess, i, a, b)
     return worst[1:] if worst else None
+
+
+def _largest_difference(want: Tensor, have: Tensor) -> float:
+    """Over all elements; infinite where a NaN or an infinity meets another value."""
+    return max((_excess(a, b, _NO_TOLERANCE) for a, b in zip(_elements(want), _elements(have), strict=True)), default=0)
 
 
 def _excess(want: float, got: float, tolerance: GoldenTolerance) -> float:

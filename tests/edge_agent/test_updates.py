@@ -12,6 +12,7 @@ import pytest
 
 from edge_agent.assembly import Agent
 from edge_bundle.messages import UpdateResult, target_path
+from edge_bundle.proof import PlacementProof
 from tests.sim.memory_hub import TOKEN, FakeClock
 from tests.sim.node import close, hub_with, make_config, make_node, served_version
 from tests.sim.releases import ALICE, BOB, MALLORY, MODEL, make_release
@@ -154,6 +155,14 @@ def wrong_goldens(world: World) -> None:
     world.hub.publish(make_release("2.0.0", wrong_goldens=True))
 
 
+def cpu_instead_of_the_npu(world: World) -> None:
+    world.hub.publish(make_release("2.0.0", placement=PlacementProof(device="npu", nodes=12, on_device=12)))
+
+
+def firmware_only(world: World) -> None:
+    world.hub.publish(make_release("2.0.0", runtime="ethos-u"))
+
+
 def other_profile(world: World) -> None:
     world.hub.publish(make_release("2.0.0", profile="cpu-int8"))
 
@@ -170,6 +179,8 @@ REFUSALS = [
     pytest.param(unlisted_target, "UntrustedMetadataError", False, id="target-nobody-signed"),
     pytest.param(order_lies_about_version, "SubjectMismatchError", True, id="order-and-target-differ"),
     pytest.param(wrong_goldens, "GoldenMismatchError", True, id="golden-vectors-not-reproduced"),
+    pytest.param(cpu_instead_of_the_npu, "PlacementError", True, id="nodes-on-the-cpu-instead-of-the-npu"),
+    pytest.param(firmware_only, "CompileOnlyError", True, id="nothing-here-can-run-it"),
     pytest.param(other_profile, "NotFoundError", True, id="no-variant-for-this-profile"),
 ]
 
@@ -198,6 +209,20 @@ def test_refusals(world: World, attack: Callable[[World], None], name: str, fina
     assert kinds == ["activated", "refused"]
 
     world.restart()
+    assert served_version(world.node) == "1.0.0"
+
+
+def test_the_hub_is_told_the_numbers(world: World) -> None:
+    world.poll()
+    world.hub.order("2.0.0")
+    cpu_instead_of_the_npu(world)
+    world.poll()
+    assert "expected 12 of 12 nodes on npu, 0 elsewhere" in world.hub.outcomes[-1].detail
+    world.hub.publish(make_release("3.0.0", wrong_goldens=True))
+    world.hub.order("3.0.0")
+    world.poll()
+    assert "golden vector 0, output" in world.hub.outcomes[-1].detail
+    assert "values differ by up to " in world.hub.outcomes[-1].detail
     assert served_version(world.node) == "1.0.0"
 
 

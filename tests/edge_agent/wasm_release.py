@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -41,7 +42,11 @@ CONTRACT = Contract(
 
 
 def wasm_variant(
-    folder: Path, *, numeric_class: NumericClass = NumericClass.PORTABLE_EXACT, off_by_one_bit: bool = False
+    folder: Path,
+    *,
+    numeric_class: NumericClass = NumericClass.PORTABLE_EXACT,
+    off_by_one_bit: bool = False,
+    edit: Callable[[Proof], Proof] = lambda proof: proof,
 ) -> VerifiedVariant:
     """The variant after the walk; with ``off_by_one_bit`` its golden outputs differ in their last bit."""
     files = artifact(1, 4)
@@ -66,7 +71,7 @@ def wasm_variant(
         refs = write_bundle(layout, MODEL, VERSION, [VariantContent(manifest, CONTRACT, files, goldens)])
         ref = {"name": MODEL, "version": VERSION, "bundle_digest": refs.bundle_digest}
         materials = Materials(model=DIGEST, contract=manifest.contract_digest, evaluation=DIGEST)
-        proof = _proof(manifest, refs.variant_digests[PROFILE])
+        proof = edit(_proof(manifest, refs.variant_digests[PROFILE]))
         provenance, proofs = build_provenance(**ref, materials=materials), build_proofs(**ref, proofs=[proof])
         attach(layout, sign_envelope(IN_TOTO_PAYLOAD_TYPE, provenance, [OWNER]), "provenance")
         attach(layout, sign_envelope(IN_TOTO_PAYLOAD_TYPE, proofs, [OWNER]), "proof")

@@ -106,6 +106,20 @@ def test_without_a_tolerance_every_byte_counts(want: Tensor, got: Tensor, tensor
     assert caught.value.tensor == tensor
 
 
+def test_a_refusal_says_by_how_much() -> None:
+    want, got = of(DType.FP32, 1.0, 10.0, 5.0), of(DType.FP32, 1.5, 12.0, 5.0)
+    with pytest.raises(GoldenMismatchError) as caught:
+        check(want, got, LOOSE)
+    assert str(caught.value) == (
+        "runtime test: golden vector 3, output 'y[1]': expected 10.0 within 1.01, got 12.0 (values differ by up to 2)"
+    )
+    assert caught.value.largest_difference == 2.0
+    with pytest.raises(GoldenMismatchError, match=r"\(not one bit may differ; values differ by up to 2\)"):
+        check(want, got, None)
+    with pytest.raises(GoldenMismatchError, match="by up to inf"):
+        check(want, of(DType.FP32, math.nan, 10.0, 5.0), LOOSE)
+
+
 def test_missing_and_extra_outputs() -> None:
     y = of(DType.FP32, 1.0)
     for got in ({}, {"z": y}, {"y": y, "z": y}):

@@ -21,7 +21,15 @@ from edge_bundle.golden import GoldenVector
 from edge_bundle.keys import SigningKey
 from edge_bundle.layout import Layout
 from edge_bundle.manifest import NumericClass, Precision, VariantManifest
-from edge_bundle.proof import AccuracyProof, AgreementProof, DeterminismProof, LatencyProof, MeasuredOn, Proof
+from edge_bundle.proof import (
+    AccuracyProof,
+    AgreementProof,
+    DeterminismProof,
+    LatencyProof,
+    MeasuredOn,
+    PlacementProof,
+    Proof,
+)
 from edge_bundle.release_documents import parse_release_index
 from edge_bundle.tensor import DType, Tensor
 from edge_runtime.factory import open_engine, source_of
@@ -66,12 +74,29 @@ def model_bytes(version: str) -> bytes:
 
 @functools.cache
 def make_release(
-    version: str, *, signers: Sequence[SigningKey] = OWNERS, wrong_goldens: bool = False, profile: str = PROFILE
+    version: str,
+    *,
+    signers: Sequence[SigningKey] = OWNERS,
+    wrong_goldens: bool = False,
+    profile: str = PROFILE,
+    runtime: str = "onnxruntime",
+    placement: PlacementProof | None = None,
 ) -> Release:
-    """A release of the digits model; ``wrong_goldens`` makes it impossible to activate."""
+    """A release of the digits model; ``wrong_goldens`` makes it impossible to activate.
+
+    So do a ``placement``, which a CPU's engine does not have, and a ``runtime`` that has no engine.
+    """
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "bundle"
-        with make_layout(folder, version, signers=signers, wrong_goldens=wrong_goldens, profile=profile) as layout:
+        with make_layout(
+            folder,
+            version,
+            signers=signers,
+            wrong_goldens=wrong_goldens,
+            profile=profile,
+            runtime=runtime,
+            placement=placement,
+        ) as layout:
             index = layout.index
         blobs = {f"sha256:{path.name}": path.read_bytes() for path in (folder / "blobs" / "sha256").iterdir()}
     bundle = parse_release_index(index).bundle.digest
@@ -85,19 +110,24 @@ def make_layout(
     signers: Sequence[SigningKey] = OWNERS,
     wrong_goldens: bool = False,
     profile: str = PROFILE,
+    runtime: str = "onnxruntime",
+    placement: PlacementProof | None = None,
 ) -> Layout:
     """The same release as a bundle directory, for publishing."""
     contract = msgspec.structs.replace(load_contract(EXAMPLE / "contract.toml"), version=version)
     artifact = {"model.onnx": model_bytes(version)}
     manifest = _manifest(contract, artifact["model.onnx"], profile)
     goldens = _goldens(manifest, artifact, wrong=wrong_goldens)
+    manifest = msgspec.structs.replace(manifest, runtime=runtime)
     layout = Layout.create(folder)
     refs = write_bundle(layout, MODEL, version, [VariantContent(manifest, contract, artifact, goldens)])
     ref = {"name": MODEL, "version": version, "bundle_digest": refs.bundle_digest}
     materials = Materials(
         model=manifest.model_digest, contract=manifest.contract_digest, evaluation=sha256_digest(b"evaluation")
     )
-    proof = _proof(manifest, refs.variant_digests[profile], artifact["model.onnx"])
+    proof = msgspec.structs.replace(
+        _proof(manifest, refs.variant_digests[profile], artifact["model.onnx"]), placement=placement
+    )
     provenance = build_provenance(**ref, materials=materials)
     proofs = build_proofs(**ref, proofs=[proof])
     attach(layout, sign_envelope(IN_TOTO_PAYLOAD_TYPE, provenance, signers), "provenance")
