@@ -21,8 +21,11 @@ from hardware_profiles.detect import detect
 onnxruntime = import_quietly("onnxruntime")
 binding = import_quietly("onnxruntime.capi.onnxruntime_pybind11_state")
 
-OPTIONS = {"spinning": ("off", "on")}
-"""``spinning``: idle worker threads burn their core instead of sleeping, for lower latency with ``threads`` > 1."""
+OPTIONS = {"spinning": ("off", "on"), "int8-kernels": ("auto", "exact")}
+"""``spinning``: idle worker threads burn their core instead of sleeping, for lower latency with ``threads`` > 1.
+
+``int8-kernels``: ``exact`` asks on every CPU for those that AVX2 without VNNI needs (``exact_int8_kernels``).
+"""
 
 _LOG_FATAL_ONLY = 4
 """What goes wrong is raised, not also written to the process's stderr."""
@@ -113,7 +116,8 @@ def _session_options(threads: int, options: Mapping[str, str]) -> Any:
     settings.log_severity_level = _LOG_FATAL_ONLY
     settings.add_session_config_entry("session.model_external_initializers_file_folder_path", _NO_FOLDER)
     settings.add_session_config_entry("session.intra_op.allow_spinning", "01"[options["spinning"] == "on"])
-    settings.add_session_config_entry("session.x64quantprecision", exact_int8_kernels(detect().cpu_flags))
+    exact = "1" if options["int8-kernels"] == "exact" else exact_int8_kernels(detect().cpu_flags)
+    settings.add_session_config_entry("session.x64quantprecision", exact)
     return settings
 
 

@@ -22,9 +22,10 @@ def rank(profiles: Mapping[str, Profile], machine: Machine) -> list[Match]:
     """Every profile, best first.
 
     1. those that fit before those that do not;
-    2. those favoured by a CPU flag of the machine;
-    3. higher ``preference``;
-    4. name.
+    2. those that every compile makes a variant for before those on request;
+    3. those favoured by a CPU flag of the machine;
+    4. higher ``preference``;
+    5. name.
     """
     return sorted((_match(profile, machine) for profile in profiles.values()), key=lambda match: _key(match, machine))
 
@@ -35,9 +36,9 @@ def by_default(profiles: Mapping[str, Profile], machine: Machine) -> tuple[Profi
     return tuple(sorted((one for one in fitting if not one.on_request), key=lambda profile: profile.name))
 
 
-def _key(match: Match, machine: Machine) -> tuple[bool, bool, int, str]:
+def _key(match: Match, machine: Machine) -> tuple[bool, bool, bool, int, str]:
     profile = match.profile
-    return not match.fits, not _favours(profile, machine), -profile.preference, profile.name
+    return not match.fits, profile.on_request, not _favours(profile, machine), -profile.preference, profile.name
 
 
 def _match(profile: Profile, machine: Machine) -> Match:
@@ -46,7 +47,13 @@ def _match(profile: Profile, machine: Machine) -> Match:
         return Match(profile, fits=False, reasons=against)
     favours = tuple(f"CPU has {flag}" for flag in _favours(profile, machine)) or ("everything it asks for is there",)
     named = ("compiled for only where --profile names it",) if profile.on_request else ()
-    return Match(profile, fits=True, reasons=favours + named)
+    return Match(profile, fits=True, reasons=favours + named + tuple(_race_needs(profile, machine)))
+
+
+def _race_needs(profile: Profile, machine: Machine) -> list[str]:
+    """What a variant that won a race may need, and this machine lacks: known only once a release is there."""
+    runtimes = sorted({one.runtime for one in profile.race} - {profile.runtime, *machine.runtimes})
+    return [f"the winner of a race may need runtime {one}: pip install 'skerry[{one}]'" for one in runtimes]
 
 
 def _favours(profile: Profile, machine: Machine) -> list[str]:
@@ -62,6 +69,8 @@ def _objections(profile: Profile, machine: Machine) -> Iterable[str]:
     missing = [flag for flag in need.cpu_flags if flag not in machine.cpu_flags]
     if missing:
         yield f"needs CPU flags {' '.join(missing)}"
+    if need.any_cpu_flags and not set(need.any_cpu_flags) & set(machine.cpu_flags):
+        yield f"needs CPU flag {' or '.join(need.any_cpu_flags)}"
     if need.accelerator is not None and need.accelerator not in machine.accelerators:
         yield f"needs accelerator {need.accelerator}, got {' '.join(machine.accelerators) or 'none'}"
     cores = max(need.cores, profile.threads)

@@ -41,12 +41,14 @@ class Requirements(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """How to recognise the device. An empty list asks for nothing.
 
     ``arch`` and ``os`` name alternatives (as ``uname`` spells them, lower case); ``cpu_flags`` must all be there (as
-    in ``/proc/cpuinfo``); ``accelerator`` is a kind that ``detect`` knows; ``memory_mib`` is the least total memory.
+    in ``/proc/cpuinfo``), of ``any_cpu_flags`` one; ``accelerator`` is a kind that ``detect`` knows; ``memory_mib`` is
+    the least total memory.
     """
 
     arch: Words = ()
     os: Words = ()
     cpu_flags: Words = ()
+    any_cpu_flags: Words = ()
     accelerator: ModelName | None = None
     cores: Annotated[int, msgspec.Meta(ge=1, le=1024)] = 1
     memory_mib: Annotated[int, msgspec.Meta(ge=0, le=1 << 24)] = 0

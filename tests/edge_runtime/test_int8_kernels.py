@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from edge_runtime.onnxruntime_engine import exact_int8_kernels
+from edge_runtime.onnxruntime_engine import _session_options, exact_int8_kernels
+from hardware_profiles.detect import detect
 
 
 @pytest.mark.parametrize(
@@ -19,3 +20,10 @@ from edge_runtime.onnxruntime_engine import exact_int8_kernels
 )
 def test_exact_kernels_where_the_fast_ones_saturate(flags: tuple[str, ...], expected: str) -> None:
     assert exact_int8_kernels(flags) == expected
+
+
+@pytest.mark.parametrize("asked", ["auto", "exact"])
+def test_a_profile_may_ask_for_exact_kernels_on_every_cpu(asked: str) -> None:
+    settings = _session_options(1, {"spinning": "off", "int8-kernels": asked})
+    expected = "1" if asked == "exact" else exact_int8_kernels(detect().cpu_flags)
+    assert settings.get_session_config_entry("session.x64quantprecision") == expected

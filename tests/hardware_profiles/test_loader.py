@@ -8,7 +8,9 @@ import pytest
 
 from edge_bundle.errors import InvalidInputError, LimitExceededError, NotFoundError
 from edge_bundle.manifest import Precision
+from hardware_profiles.contenders import contenders
 from hardware_profiles.loader import MAX_PROFILE_BYTES, load_profile, load_profiles
+from hardware_profiles.schema import Activations
 
 GOOD = """\
 schema = 1
@@ -31,18 +33,40 @@ def write(folder: Path, text: str, name: str = "kiosk.toml") -> Path:
 
 def test_packaged_profiles() -> None:
     profiles = load_profiles()
-    assert {
-        name: (profile.runtime, profile.precision, profile.numeric_class) for name, profile in profiles.items()
-    } == {
+    found = {name: (profile.runtime, profile.precision, profile.numeric_class) for name, profile in profiles.items()}
+    wanted = {
+        "cpu-aarch64-dotprod": ("onnxruntime", "int8", "host-exact"),
         "cpu-fp32": ("onnxruntime", "fp32", "host-exact"),
         "cpu-int8": ("onnxruntime", "int8", "host-exact"),
+        "cpu-w4": ("onnxruntime", "w4", "host-exact"),
+        "cpu-w8": ("onnxruntime", "w8", "host-exact"),
+        "cpu-x86_64-avx2": ("onnxruntime", "int8", "host-exact"),
+        "cpu-x86_64-vnni": ("onnxruntime", "int8", "host-exact"),
         "openvino-fp32": ("openvino", "fp32", "host-exact"),
         "openvino-int8": ("openvino", "int8", "host-exact"),
+        "openvino-npu": ("openvino", "int8", "approximate"),
         "wasm-relaxed-simd": ("wasm", "int8", "host-exact"),
         "wasm-simd128": ("wasm", "fp32", "portable-exact"),
         "wasm-simd128-int8": ("wasm", "int8", "portable-exact"),
     }
+    assert {name: found[name] for name in wanted} == wanted
     assert all(profile.name == name for name, profile in profiles.items())
+
+
+@pytest.mark.parametrize("name", ["cpu-x86_64-vnni", "cpu-x86_64-avx2", "cpu-aarch64-dotprod"])
+def test_a_race_is_between_three_runtimes_and_two_precisions(name: str) -> None:
+    profile = load_profile(name)
+    field = [(one.runtime, one.precision.value) for one in (profile, *contenders(profile))]
+    assert sorted(field) == [(r, p) for r in ("litert", "onnxruntime", "openvino") for p in ("fp32", "int8")]
+    assert field[0] == ("onnxruntime", "int8"), "the profile's own comes first"
+    assert {one.name for one in contenders(profile)} == {name}
+    litert = next(one for one in contenders(profile) if (one.runtime, one.precision) == ("litert", Precision.INT8))
+    assert (litert.activations, litert.options) == (Activations.INT8_ASYMMETRIC, {})
+
+
+def test_without_vnni_int8_kernels_are_exact() -> None:
+    assert load_profile("cpu-x86_64-avx2").options["int8-kernels"] == "exact"
+    assert "int8-kernels" not in load_profile("cpu-x86_64-vnni").options
 
 
 def test_only_the_relaxed_profile_allows_relaxed_instructions() -> None:
