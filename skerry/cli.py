@@ -15,6 +15,7 @@ VERBS = {
     "inspect": "skerry.commands.inspect:inspect",
     "wasm": "skerry.commands.wasm:wasm",
     "verify": "skerry.commands.verify:verify",
+    "bench": "skerry.commands.bench:bench",
     "keys": "skerry.commands.keys:keys",
     "profile": "skerry.commands.profile:profile",
     "hub": "skerry.commands.hub:hub",
