@@ -15,7 +15,7 @@ import enum
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -47,6 +47,15 @@ Answer: TypeAlias = Mapping[str, bytes]
 """The bytes of every output of one sample."""
 
 Open: TypeAlias = Callable[[EngineSource], Engine]
+
+
+class FreshProcess(Protocol):
+    """``run_in_fresh_process``."""
+
+    def __call__(
+        self, source: EngineSource, rows: Sequence[Mapping[str, Tensor]], *, filled_memory: bool = False
+    ) -> FreshRun:
+        """Load and run in a new process."""
 
 
 class Trial(enum.StrEnum):
@@ -130,7 +139,13 @@ def thread_counts(own: int, cores: int) -> tuple[int, ...]:
 
 
 def look_for_differences(
-    engine: Engine, source: EngineSource, dataset: Dataset, plan: Plan, *, opener: Open = open_engine
+    engine: Engine,
+    source: EngineSource,
+    dataset: Dataset,
+    plan: Plan,
+    *,
+    opener: Open = open_engine,
+    in_process: FreshProcess = run_in_fresh_process,
 ) -> Determinism:
     """Everything that ``plan`` names. ``engine`` is open already, by ``source``.
 
@@ -141,7 +156,7 @@ def look_for_differences(
     plan = replace(plan, samples=min(plan.samples, dataset.samples))
     rows = [tensors(dataset, index) for index in range(plan.samples)]
     first = [_answer(engine.run(row)) for row in rows]
-    fresh = _fresh_runs(source, rows, plan)
+    fresh = _fresh_runs(source, rows, plan, in_process)
     trials: Sequence[Iterable[Difference]] = (
         _repeats(engine, rows, first, plan),
         _engines(source, rows, first, plan, opener),
@@ -204,13 +219,12 @@ def _engines(
         yield from _compare(Trial.ENGINES, f"by engine {number}", first, got)
 
 
-def _fresh_runs(source: EngineSource, rows: Sequence[Mapping[str, Tensor]], plan: Plan) -> list[FreshRun]:
+def _fresh_runs(
+    source: EngineSource, rows: Sequence[Mapping[str, Tensor]], plan: Plan, in_process: FreshProcess
+) -> list[FreshRun]:
     """One per further process, all at once. Those after the first find every fresh byte of memory filled."""
     with ThreadPoolExecutor(plan.processes - 1) as pool:
-        work = [
-            pool.submit(run_in_fresh_process, source, rows, filled_memory=number > 0)
-            for number in range(plan.processes - 1)
-        ]
+        work = [pool.submit(in_process, source, rows, filled_memory=number > 0) for number in range(plan.processes - 1)]
         return [one.result() for one in work]
 
 
