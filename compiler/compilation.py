@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from compiler.dataset import Dataset
 from compiler.graph import Graph
+from compiler.quantization.observed import Observed
 from compiler.quantized import Quantized
 from compiler.request import CompileRequest
 from compiler.scheme import Scheme
@@ -104,7 +105,7 @@ class Compilation:
     sources: Sources
     graph: Graph | None = None  # import, then normalise, fold, fuse
     reference_graph: Graph | None = None  # import
-    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # calibrate
+    observed: Observed | None = None  # calibrate
     quantized: Mapping[Scheme, Quantized] = field(default_factory=dict)  # quantize
     lowered: tuple[Lowered, ...] = ()  # lower
     reference: Reference | None = None  # prove

@@ -33,4 +33,4 @@ class Graph:
     @property
     def quantized(self) -> bool:
         """Whether the graph is in QDQ form."""
-        return "QuantizeLinear" in self.op_counts
+        return "DequantizeLinear" in self.op_counts

@@ -19,8 +19,9 @@ from compiler.dataset import Dataset
 from compiler.graph import Graph
 from compiler.importer import model_file, onnx_rewrite, summary
 from compiler.ort_rewrite import rewrite
-from compiler.passes import calibrate, fold, fuse, normalise, quantize
+from compiler.passes import calibrate, fold, fuse, normalise
 from compiler.progress import Silent
+from compiler.quantization.quantize import quantize
 from compiler.scheme import Scheme
 from compiler.wasm.options import WasmOptions
 from examples.real_models.prepare import RECIPES
@@ -131,5 +132,5 @@ def quantized(float_graph: Graph, arrays: Inputs) -> Graph:
         labels=np.zeros(0, dtype=np.int64),
         slices=(),
     )
-    ranges = calibrate.measure(float_graph, dataset, list(range(samples)), Silent())
-    return quantize.quantize(float_graph, ranges, Scheme(Activations.UINT8))
+    observed = calibrate.measure(float_graph, dataset, list(range(samples)), Silent())
+    return quantize(float_graph, observed, Scheme(Activations.UINT8)).graph

@@ -14,9 +14,11 @@ from compiler.compilation import Compilation
 from compiler.compile import compile_bundle
 from compiler.graph import Graph
 from compiler.importer import model_file, onnx_rewrite, summary
-from compiler.passes import calibrate, fold, fuse, import_model, normalise, quantize
+from compiler.passes import calibrate, fold, fuse, import_model, normalise
 from compiler.pipeline import PASSES, Pass, run_passes
 from compiler.progress import Silent
+from compiler.quantization.observed import nothing_observed
+from compiler.quantization.quantize import quantize
 from compiler.scheme import Scheme
 from compiler.sources import load_sources
 from edge_bundle.errors import CompileError, InvalidInputError
@@ -124,9 +126,11 @@ def _fused(tmp_path: Path) -> Compilation:
 
 def test_calibration_is_the_minimum_and_maximum(fused: Compilation) -> None:
     rows = np.load(fused.request.calibration_path)["x"]  # type: ignore[arg-type]
-    assert fused.ranges["x"] == (rows.min(), rows.max())
-    assert set(fused.ranges) >= {"x", "h", "r", "s", "y"}
-    assert fused.ranges["r"][0] >= 0
+    observed = fused.observed
+    assert observed is not None
+    assert observed.range_of("x") == (rows.min(), rows.max())
+    assert set(observed.tensors) >= {"x", "h", "r", "s", "y"}
+    assert observed.range_of("r")[0] >= 0
 
 
 def test_calibration_samples_are_drawn_by_the_seed() -> None:
@@ -142,8 +146,9 @@ def test_calibration_samples_are_drawn_by_the_seed() -> None:
     [pytest.param(UINT8, TensorProto.UINT8, id="uint8"), pytest.param(INT8, TensorProto.INT8, id="int8")],
 )
 def test_quantized_graphs(fused: Compilation, scheme: Scheme, dtype: int) -> None:
-    graph = quantize.quantize(fused.current, fused.ranges, scheme)
-    assert graph == quantize.quantize(fused.current, fused.ranges, scheme)
+    assert fused.observed is not None
+    graph = quantize(fused.current, fused.observed, scheme).graph
+    assert graph == quantize(fused.current, fused.observed, scheme).graph
     assert graph.op_counts["Softmax"] == 1
     proto = model_file.to_proto(graph.model, stage="test")
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
@@ -172,7 +177,7 @@ def test_nothing_to_quantize(tmp_path: Path) -> None:
     proto = model([helper.make_node("Softmax", ["x"], ["y"])], inputs={"x": ("N", 4)}, outputs={"y": ("N", 4)})
     graph = summary.summarise(onnx_rewrite.normalise(proto.SerializeToString(), stage="test"), stage="test")
     with pytest.raises(CompileError, match=r"pass quantize: expected one of the operators .* got Softmax"):
-        quantize.quantize(graph, {"x": (0.0, 1.0)}, UINT8)
+        quantize(graph, nothing_observed(graph.digest), UINT8)
 
 
 def test_an_operator_that_onnx_runtime_lacks(tmp_path: Path) -> None:

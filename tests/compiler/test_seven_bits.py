@@ -14,8 +14,8 @@ from compiler.importer.read_graph import read_graph
 from compiler.ort_rewrite import open_session, session_options
 from compiler.passes import calibrate
 from compiler.passes.import_model import import_graph
-from compiler.passes.quantize import quantize
 from compiler.progress import Silent
+from compiler.quantization.quantize import quantize
 from compiler.scheme import Scheme, scheme_of
 from compiler.wasm.compile import compile_module
 from compiler.wasm.options import WasmOptions
@@ -35,8 +35,8 @@ def seven() -> Graph:
     contract = parse_contract((DIGITS / "contract.toml").read_text(), file="contract.toml")
     graph = import_graph((DIGITS / "digits.onnx").read_bytes(), contract, file="contract.toml")
     dataset = load_calibration(DIGITS / "calibration.npz", contract.inputs)
-    ranges = calibrate.measure(graph, dataset, list(range(50)), Silent())
-    return quantize(graph, ranges, SEVEN)
+    observed = calibrate.measure(graph, dataset, list(range(50)), Silent())
+    return quantize(graph, observed, SEVEN).graph
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,9 @@ from compiler.importer.onnx_rewrite import canonicalise
 from compiler.importer.summary import summarise
 from compiler.ort_rewrite import onnxruntime, open_session, session_options
 from compiler.passes.calibrate import measure
-from compiler.passes.quantize import OPERATORS, quantize
 from compiler.progress import Silent
+from compiler.quantization.operators import OPERATORS
+from compiler.quantization.quantize import quantize
 from compiler.scheme import Scheme
 from compiler.wasm.compile import compile_module
 from compiler.wasm_tools.instance import run_module
@@ -89,5 +90,5 @@ def quantized(model: ModelProto, x: NDArray[Any]) -> bytes:
         labels=np.zeros(0, dtype=np.int64),
         slices=(),
     )
-    ranges = measure(graph, dataset, [0], Silent())
-    return quantize(graph, ranges, Scheme(Activations.UINT8)).model
+    observed = measure(graph, dataset, [0], Silent())
+    return quantize(graph, observed, Scheme(Activations.UINT8)).graph.model

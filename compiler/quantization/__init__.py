@@ -1,0 +1,1 @@
+"""Skerry's own post-training quantization: observe once, plan per scheme, measure every choice."""
