@@ -1,0 +1,79 @@
+"""One model for some profiles, in a process of its own: ``python -m benchmarks.targets.attempt FOLDER PROFILE...``.
+
+Prints the outcomes as JSON, one a line. FOLDER is as ``skerry compile`` takes it.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.targets.outcome import Outcome, compiled, refused
+from compiler.compile import CompileResult, compile_bundle
+from compiler.request import CompileRequest
+from edge_bundle.errors import SkerryError
+from edge_bundle.keys import SigningKey
+from hardware_profiles.loader import load_profile
+from hardware_profiles.schema import Profile
+from skerry.model_file import find_model
+
+KEY = SigningKey.from_seed(b"t" * 32)
+"""Nobody trusts it: the bundles are thrown away."""
+
+
+def attempt(folder: Path, profiles: Sequence[Profile]) -> Iterator[Outcome]:
+    """One outcome for each profile.
+
+    A compile that is left without a single profile names one reason only, so the profiles are then tried one by one.
+    """
+    name = folder.name
+    try:
+        with tempfile.TemporaryDirectory(prefix="skerry-targets-") as out:
+            result = compile_bundle(_request(folder, profiles, Path(out) / "bundle"))
+    except SkerryError as error:
+        if len(profiles) == 1:
+            yield _refused(name, profiles[0], error)
+            return
+        for profile in profiles:
+            yield from attempt(folder, [profile])
+        return
+    yield from _outcomes(name, result)
+
+
+def _outcomes(name: str, result: CompileResult) -> Iterator[Outcome]:
+    for variant in result.variants:
+        yield compiled(name, variant)
+    for refusal in result.refused:
+        yield _refused(name, refusal.profile, refusal.error)
+
+
+def _refused(name: str, profile: Profile, error: SkerryError) -> Outcome:
+    return refused(name, profile.name, profile.runtime, profile.precision.value, error)
+
+
+def _request(folder: Path, profiles: Sequence[Profile], out_dir: Path) -> CompileRequest:
+    calibration = folder / "calibration.npz"
+    return CompileRequest(
+        model_path=find_model(folder),
+        contract_path=folder / "contract.toml",
+        calibration_path=calibration if calibration.exists() else None,
+        evaluation_path=folder / "evaluation.npz",
+        profiles=tuple(profiles),
+        out_dir=out_dir,
+        keys=(KEY,),
+    )
+
+
+def main(folder: Path, names: Sequence[str]) -> None:
+    """Print the outcomes."""
+    for one in attempt(folder, [load_profile(name) for name in names]):
+        sys.stdout.write(msgspec.json.encode(one).decode() + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])

@@ -1,0 +1,60 @@
+"""Every model on every profile, each runtime in a process of its own with a time limit."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.child import REPOSITORY
+from benchmarks.targets.outcome import Outcome, failed
+from hardware_profiles.schema import Profile
+
+LIMIT_S = 120.0
+"""For one model on all profiles of one runtime; the slowest, MobileNetV2, takes about half of it."""
+
+MAX_TRACE_CHARS = 300
+"""Of what a crashed process said last."""
+
+
+def run_all(
+    folders: Sequence[Path],
+    profiles: Sequence[Profile],
+    *,
+    limit_s: float = LIMIT_S,
+    advance: Callable[[str, int], None] = lambda _what, _steps: None,
+) -> Iterator[Outcome]:
+    """One outcome for each model and profile; ``advance`` is told what is done, and how many outcomes that were."""
+    ordered = sorted(profiles, key=lambda profile: (profile.runtime, profile.name))
+    for folder in folders:
+        for runtime, group in groupby(ordered, key=lambda profile: profile.runtime):
+            chosen = list(group)
+            yield from run_group(folder, chosen, limit_s=limit_s)
+            advance(f"{folder.name}, {runtime}", len(chosen))
+
+
+def run_group(folder: Path, profiles: Sequence[Profile], *, limit_s: float) -> Iterator[Outcome]:
+    """The outcomes of profiles tried together; where that crashes or lasts too long, each by itself."""
+    command = [sys.executable, "-m", "benchmarks.targets.attempt", str(folder), *(one.name for one in profiles)]
+    try:
+        done = subprocess.run(  # no shell, and our own module
+            command, cwd=REPOSITORY, capture_output=True, timeout=limit_s, check=True, text=True
+        )
+    except subprocess.TimeoutExpired:
+        reason = f"took longer than {limit_s:g} s"
+    except subprocess.CalledProcessError as error:
+        reason = f"crashed: {' '.join(error.stderr.split())[-MAX_TRACE_CHARS:]}"
+    else:
+        for line in done.stdout.splitlines():
+            yield msgspec.json.decode(line, type=Outcome)
+        return
+    if len(profiles) == 1:
+        one = profiles[0]
+        yield failed(folder.name, one.name, one.runtime, one.precision.value, reason)
+        return
+    for profile in profiles:
+        yield from run_group(folder, [profile], limit_s=limit_s)
