@@ -97,13 +97,17 @@ class LatencyProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
 
 
 class EstimateProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What a vendor's compiler expects of the device. Never measured."""
+    """What a vendor's compiler expects of the device. Never measured.
+
+    ``sram_bytes`` and ``dram_bytes`` are what lies there at once; ``flash_bytes`` is what is stored in flash.
+    """
 
     tool: str
     latency_us: float
     cycles: int
     sram_bytes: int
     flash_bytes: int
+    dram_bytes: int = 0
 
 
 class PlacementProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

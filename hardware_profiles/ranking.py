@@ -61,6 +61,9 @@ def _favours(profile: Profile, machine: Machine) -> list[str]:
 
 
 def _objections(profile: Profile, machine: Machine) -> Iterable[str]:
+    if profile.compile_only:
+        yield "compiled for only: it goes into firmware, and no agent runs it"
+        return
     need = profile.match
     if need.arch and machine.arch not in need.arch:
         yield f"needs arch {' or '.join(need.arch)}, got {machine.arch}"

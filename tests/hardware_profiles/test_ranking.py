@@ -63,6 +63,11 @@ def match_one(candidate: Profile, machine: Machine = BOX) -> Match:
             "needs CPU flag avx512_vnni or avx_vnni",
             id="one-flag-of-several",
         ),
+        pytest.param(
+            {"compile_only": True, "runtime": "ethos-u"},
+            "compiled for only: it goes into firmware, and no agent runs it",
+            id="compile-only",
+        ),
         pytest.param({"threads": 4}, "needs 4 cores, got 2", id="threads-are-cores"),
         pytest.param({"match": Requirements(memory_mib=4096)}, "needs 4096 MiB of memory, got 2048", id="memory"),
         pytest.param(
