@@ -1,4 +1,7 @@
-"""One profile's failure is its own: the others go on, unless the request is strict."""
+"""One profile's failure is its own: the others go on, unless the request is strict.
+
+In a race a profile has failed when the last of its candidates has.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,13 @@ def attempt(state: Compilation, profile: Profile, stage: str, work: Callable[[],
     """What ``work`` gives, or why the profile is refused.
 
     Raises:
-        SkerryError: what ``work`` raised, if the request is strict.
+        SkerryError: what ``work`` raised, if the request is strict and the profile has no other candidate.
 
     """
     try:
         return work()
     except SkerryError as error:
-        if state.request.strict:
+        if state.request.strict and len(_candidates(state, profile.name)) == 1:
             raise
         return Refusal(profile=profile, stage=stage, error=error)
 
@@ -38,10 +41,17 @@ def refuse(state: Compilation, refusals: list[Refusal]) -> Compilation:
     """The state with more refusals.
 
     Raises:
-        SkerryError: no profile is left; the error of the first that was refused.
+        SkerryError: no profile is left, or one has no candidate left and the request is strict; the error of the
+            first that was refused.
 
     """
     state = replace(state, refused=(*state.refused, *refusals))
-    if not remaining(state):
-        raise state.refused[0].error
+    left = {profile.name for profile in remaining(state)}
+    lost = [refusal for refusal in state.refused if refusal.profile.name not in left]
+    if lost and (state.request.strict or not left):
+        raise lost[0].error
     return state
+
+
+def _candidates(state: Compilation, name: str) -> list[Profile]:
+    return [profile for profile in state.request.candidates if profile.name == name]

@@ -13,6 +13,7 @@ from compiler.dataset import Dataset
 from compiler.graph import Graph
 from compiler.quantization.observed import Observed
 from compiler.quantized import Quantized
+from compiler.race import Race
 from compiler.request import CompileRequest
 from compiler.scheme import Scheme
 from compiler.targets.target import Lowered
@@ -111,6 +112,7 @@ class Compilation:
     reference: Reference | None = None  # prove
     measured: tuple[Measured, ...] = ()  # prove
     refused: tuple[Refusal, ...] = ()  # quantize, lower, prove
+    races: tuple[Race, ...] = ()  # race
     refs: BundleRefs | None = None  # package
     proofs: tuple[Proof, ...] = ()  # sign
     release_index_digest: str = ""  # sign

@@ -16,6 +16,7 @@ from compiler.pipeline import run_passes
 from compiler.progress import Progress, Silent
 from compiler.publish import check_destination, claim, recover, staging_dir
 from compiler.quantized import Quantized
+from compiler.race import Race
 from compiler.request import CompileRequest
 from compiler.sources import load_sources
 from edge_bundle.errors import UnavailableError
@@ -37,7 +38,8 @@ class VariantResult:
 class CompileResult:
     """What a compile made. ``bundle_dir`` is the OCI layout; ``variants`` are in the order of the request.
 
-    ``refused`` profiles have no variant; ``quantized`` has every scheme's layers.
+    ``refused`` profiles have no variant; ``races`` has the field of every profile that was raced; ``quantized`` has
+    every scheme's layers.
     """
 
     name: str
@@ -48,6 +50,7 @@ class CompileResult:
     reference: AccuracyProof
     variants: tuple[VariantResult, ...]
     refused: tuple[Refusal, ...]
+    races: tuple[Race, ...]
     quantized: tuple[Quantized, ...]
     stages: tuple[Stage, ...]
     signed_by: tuple[str, ...]
@@ -109,6 +112,7 @@ def _result(state: Compilation) -> CompileResult:
             for measured, proof in zip(state.measured, state.proofs, strict=True)
         ),
         refused=state.refused,
+        races=state.races,
         quantized=tuple(state.quantized.values()),
         stages=state.stages,
         signed_by=tuple(sorted(key.public.keyid for key in state.request.keys)),

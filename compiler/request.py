@@ -51,7 +51,16 @@ class CompileRequest:
 
     @property
     def candidates(self) -> tuple[Profile, ...]:
-        """What gets compiled: every profile, and in a race once more for each runtime and precision it allows."""
+        """What gets compiled: every profile, and in a race once more for each runtime and precision it allows.
+
+        Without a calibration set a race is between those that need none, where there are any.
+        """
         if not self.race:
             return self.profiles
-        return tuple(one for profile in self.profiles for one in (profile, *contenders(profile)))
+        return tuple(one for profile in self.profiles for one in self._field(profile))
+
+    def _field(self, profile: Profile) -> tuple[Profile, ...]:
+        everyone = (profile, *contenders(profile))
+        if self.calibration_path is not None:
+            return everyone
+        return tuple(one for one in everyone if not one.precision.calibrated) or everyone

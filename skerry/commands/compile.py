@@ -57,19 +57,24 @@ if TYPE_CHECKING:
 @click.option("--dim", "dims", type=DIM, multiple=True, help="Bind a symbolic dimension, NAME=SIZE; repeat.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Picks calibration samples when there are many.")
 @click.option("--force", is_flag=True, help="Replace another bundle at --out.")
+@click.option("--strict", is_flag=True, help="Fail where one profile fails; else it is left out, with the reason.")
+@click.option(
+    "--race", is_flag=True, help="Measure every runtime and precision that a profile allows, keep the fastest."
+)
 @signing_option
 @json_option
 @verbose_option
 def compile_(
     model: Path, *, contract: Path | None, calibration: Path | None, evaluation: Path | None,
     names: tuple[str, ...], folders: tuple[Path, ...], out: Path, tar: Path | None, html: Path | None,
-    batches: tuple[int, ...], dims: tuple[tuple[str, int], ...], seed: int, force: bool, keys: tuple[Path, ...],
-    as_json: bool,
+    batches: tuple[int, ...], dims: tuple[tuple[str, int], ...], seed: int, force: bool, strict: bool, race: bool,
+    keys: tuple[Path, ...], as_json: bool,
 ) -> None:  # fmt: skip
     """Compile MODEL for hardware profiles, prove and sign the bundle.
 
-    MODEL is an ONNX file, or a folder with one. Every variant is measured. Exit code 6 if one does not keep the
-    contract.
+    MODEL is an ONNX file, or a folder with one. Every variant is measured. A profile that the model cannot be
+    compiled for, or whose variant breaks the contract, is left out by name; if none is left, or with --strict, its
+    error is the command's: exit code 6 for a contract that is not kept.
     """
     from compiler.compile import compile_bundle
     from compiler.report_json import report
@@ -89,6 +94,8 @@ def compile_(
         seed=seed,
         git_commit=commit_of(folder),
         force=force,
+        strict=strict,
+        race=race,
         batches=batches,
         dims=dict(dims),
     )
