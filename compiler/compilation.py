@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from compiler.dataset import Dataset
 from compiler.graph import Graph
+from compiler.metrics.judge import Judge
+from compiler.metrics.scored import Scored
 from compiler.quantization.observed import Observed
 from compiler.quantized import Quantized
 from compiler.race import Race
@@ -47,6 +49,7 @@ class Sources:
     model_digest: str
     calibration: Dataset | None
     evaluation: Dataset
+    judge: Judge
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,10 +65,13 @@ class Refusal:
 class Reference:
     """The imported model run in fp32 by ONNX Runtime: the yardstick of every variant.
 
-    ``scores`` has shape [samples, classes]: the contract's scored output.
+    ``outputs`` has shape [samples, ...]: the contract's scored output, which ``scored`` holds against what is right
+    and ``judge`` knows now too.
     """
 
-    scores: NDArray[np.generic] = field(repr=False)
+    outputs: NDArray[np.generic] = field(repr=False)
+    judge: Judge = field(repr=False)
+    scored: Scored = field(repr=False)
     accuracy: AccuracyProof
 
 
@@ -109,7 +115,7 @@ class Compilation:
     observed: Observed | None = None  # calibrate
     quantized: Mapping[Scheme, Quantized] = field(default_factory=dict)  # quantize
     lowered: tuple[Lowered, ...] = ()  # lower
-    reference: Reference | None = None  # prove
+    reference: Reference | None = None  # quantize, or prove
     measured: tuple[Measured, ...] = ()  # prove
     refused: tuple[Refusal, ...] = ()  # quantize, lower, prove
     races: tuple[Race, ...] = ()  # race

@@ -1,8 +1,9 @@
 """Calibration and evaluation sets: bounded ``.npz`` files with one array per contract input, checked completely.
 
 Layout: every input array has one row per sample. Where the contract's input has a leading batch dimension (``-1`` or
-``1``) that dimension is the row; otherwise rows are stacked in front. An evaluation set also has ``labels`` (integers,
-one per row) and may have ``slice`` (text, one per row) to report accuracy per slice.
+``1``) that dimension is the row; otherwise rows are stacked in front. An evaluation set may also have ``labels``
+(numbers, one row per sample; what they must be is the metric's to say) and ``slice`` (text, one per row) to report
+accuracy per slice.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Dataset:
     samples: int
     arrays: dict[str, NDArray[np.generic]]
     stacked: frozenset[str]
-    labels: NDArray[np.int64]
+    labels: NDArray[np.generic] | None
     slices: tuple[str, ...]
 
     def row(self, index: int) -> dict[str, NDArray[np.generic]]:
@@ -71,21 +72,13 @@ def load_calibration(path: Path, rules: Sequence[TensorRule]) -> Dataset:
 
 
 def load_evaluation(path: Path, rules: Sequence[TensorRule]) -> Dataset:
-    """Read an evaluation set with its labels and, when present, slices; raises like ``load_calibration``."""
+    """Read an evaluation set with its labels and slices, where it has them; raises like ``load_calibration``."""
     return _load(path, rules, labelled=True)
 
 
-def check_labels(dataset: Dataset, *, classes: int, file: str) -> None:
-    """Labels lie in ``[0, classes)``.
-
-    Raises:
-        InvalidInputError: a label is out of range.
-
-    """
-    low, high = int(dataset.labels.min()), int(dataset.labels.max())
-    if low < 0 or high >= classes:
-        got = low if low < 0 else high
-        raise InvalidInputError(file=file, key=LABELS, expected=f"class numbers from 0 to {classes - 1}", got=str(got))
+def row_shape(rule: TensorRule) -> tuple[int, ...]:
+    """The shape of one sample of a tensor: without the leading batch dimension, where there is one."""
+    return rule.shape[1:] if _has_batch(rule) else rule.shape
 
 
 def _load(path: Path, rules: Sequence[TensorRule], *, labelled: bool) -> Dataset:
@@ -110,7 +103,7 @@ def _load(path: Path, rules: Sequence[TensorRule], *, labelled: bool) -> Dataset
         samples=samples,
         arrays=arrays,
         stacked=stacked,
-        labels=_labels(found, samples, file) if labelled else np.zeros(0, dtype=np.int64),
+        labels=_labels(found, samples, file) if labelled else None,
         slices=_slices(found, samples, file) if labelled else (),
     )
 
@@ -160,7 +153,7 @@ def _has_batch(rule: TensorRule) -> bool:
 
 
 def _input(found: dict[str, NDArray[np.generic]], rule: TensorRule, file: str) -> NDArray[np.generic]:
-    row = rule.shape[1:] if _has_batch(rule) else rule.shape
+    row = row_shape(rule)
     shape = f"({', '.join(['samples', *map(str, row)])})"
     expected = f"{rule.dtype.value} of shape {shape}"
     array = found.get(rule.name)
@@ -217,16 +210,12 @@ def _same_rows(arrays: dict[str, NDArray[np.generic]], file: str) -> int:
     return samples
 
 
-def _labels(found: dict[str, NDArray[np.generic]], samples: int, file: str) -> NDArray[np.int64]:
+def _labels(found: dict[str, NDArray[np.generic]], samples: int, file: str) -> NDArray[np.generic] | None:
     labels = found.get(LABELS)
-    expected = f"{samples} integers, one per sample"
-    if labels is None:
-        advice = f"add the right class of every sample as an array called {LABELS!r}"
-        raise InvalidInputError(file=file, key=LABELS, expected=expected, got="no such array", advice=advice)
-    if labels.shape != (samples,) or labels.dtype.kind not in "iu":
+    if labels is not None and (labels.shape[:1] != (samples,) or labels.dtype.kind not in "biuf"):
         got = f"{labels.dtype} of shape {labels.shape}"
-        raise InvalidInputError(file=file, key=LABELS, expected=expected, got=got)
-    return labels.astype(np.int64)
+        raise InvalidInputError(file=file, key=LABELS, expected=f"{samples} rows of numbers, one per sample", got=got)
+    return labels
 
 
 def _slices(found: dict[str, NDArray[np.generic]], samples: int, file: str) -> tuple[str, ...]:
@@ -237,6 +226,14 @@ def _slices(found: dict[str, NDArray[np.generic]], samples: int, file: str) -> t
         got = f"{slices.dtype} of shape {slices.shape}"
         raise InvalidInputError(file=file, key=SLICE, expected=f"{samples} texts, one per sample", got=got)
     names = tuple(str(name) for name in slices)
+    if "" in names:
+        raise InvalidInputError(
+            file=file,
+            key=SLICE,
+            expected="a name for every sample",
+            got=f"none for {names.count('')} of {samples}, first sample {names.index('')}",
+            advice='slices cover the whole set: give the rest a name too, such as "other"',
+        )
     if len(set(names)) > MAX_SLICES:
         raise LimitExceededError(what=f"{file}: {SLICE}", limit=MAX_SLICES, got=len(set(names)), unit="slices")
     if (longest := max(map(len, names))) > MAX_SLICE_NAME_CHARS:

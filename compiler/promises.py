@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+from compiler.metrics.text import amount_text, counted_text, drop_of, value_text
 from edge_bundle.contract import Contract
 from edge_bundle.errors import ContractNotMetError
 from edge_bundle.proof import AccuracyProof, LatencyProof
-
-POINT = 100.0
-"""Percentage points per unit of accuracy."""
 
 ROUNDING = 1e-12
 """Slack for the float arithmetic of comparing two fractions, far below one sample in any set."""
@@ -16,30 +14,41 @@ US_PER_MS = 1000.0
 
 
 def check_accuracy(contract: Contract, profile: str, got: AccuracyProof, reference: AccuracyProof) -> None:
-    """``accuracy.max_drop`` and ``accuracy.minimum``.
+    """``accuracy.max_drop``, ``accuracy.minimum`` and ``accuracy.maximum``.
 
     Raises:
-        ContractNotMetError: says by how much, in percentage points.
+        ContractNotMetError: says by how much, in points for shares and areas, in the metric's own unit otherwise.
 
     """
-    target = contract.accuracy
-    drop = got.value - reference.value if target.metric.lower_is_better else reference.value - got.value
+    target, metric = contract.accuracy, contract.accuracy.metric
+    drop = drop_of(got, reference)
     if drop > target.max_drop + ROUNDING:
+        worse = "above" if metric.lower_is_better else "below"
         raise ContractNotMetError(
             profile=profile,
             rule="accuracy.max_drop",
-            expected=f"at most {target.max_drop * POINT:.2f} points below the fp32 model ({_share(reference)})",
-            got=f"{drop * POINT:.2f} points below ({_share(got)}), {(drop - target.max_drop) * POINT:.2f} too many",
+            expected=f"at most {amount_text(metric, target.max_drop)} {worse} the fp32 model "
+            f"({counted_text(reference)})",
+            got=f"{amount_text(metric, drop)} {worse} ({counted_text(got)}), "
+            f"{amount_text(metric, drop - target.max_drop)} too much",
             advice="give more or more typical calibration samples, allow a larger max_drop, or leave the profile out",
         )
-    if target.minimum is not None and got.value < target.minimum - ROUNDING:
-        raise ContractNotMetError(
-            profile=profile,
-            rule="accuracy.minimum",
-            expected=f"at least {target.minimum * POINT:.2f} %",
-            got=f"{_share(got)}, {(target.minimum - got.value) * POINT:.2f} points too low",
-            advice="train the model further, or lower accuracy.minimum in the contract",
-        )
+    low, high = target.minimum, target.maximum
+    if low is not None and got.value < low - ROUNDING:
+        raise _missed(profile, "accuracy.minimum", f"at least {value_text(metric, low)}", got, low - got.value)
+    if high is not None and got.value > high + ROUNDING:
+        raise _missed(profile, "accuracy.maximum", f"at most {value_text(metric, high)}", got, got.value - high)
+
+
+def _missed(profile: str, rule: str, expected: str, got: AccuracyProof, by: float) -> ContractNotMetError:
+    too = "low" if rule.endswith("minimum") else "high"
+    return ContractNotMetError(
+        profile=profile,
+        rule=rule,
+        expected=expected,
+        got=f"{counted_text(got)}, {amount_text(got.metric, by)} too {too}",
+        advice=f"train the model further, or change {rule} in the contract",
+    )
 
 
 def check_latency(contract: Contract, profile: str, got: LatencyProof | None) -> None:
@@ -60,8 +69,3 @@ def check_latency(contract: Contract, profile: str, got: LatencyProof | None) ->
             got=f"{p99_ms:.3f} ms over {got.runs} runs",
             advice="compile on an idle machine of this profile, allow a larger p99_ms, or leave the profile out",
         )
-
-
-def _share(proof: AccuracyProof) -> str:
-    counted = f", {proof.correct} of {proof.samples}" if proof.correct is not None else ""
-    return f"{proof.value * POINT:.2f} %{counted}"

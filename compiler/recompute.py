@@ -13,15 +13,16 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from compiler.dataset import Dataset, check_labels, load_evaluation
+from compiler.dataset import load_evaluation
 from compiler.determinism import look_for_differences, plan_of
 from compiler.importer import model_file
 from compiler.latency import measure_latency
+from compiler.metrics.agreement import agreement
+from compiler.metrics.judge import Judge, open_judge, open_measure
 from compiler.passes.import_model import import_graph
 from compiler.progress import Progress, Silent
 from compiler.request import MIN_LATENCY_RUNS
 from compiler.runner import reference_scores, score
-from compiler.scoring import accuracy, accuracy_by_slice, agreement, class_count
 from edge_bundle.contract import Contract
 from edge_bundle.digest import check_digest
 from edge_bundle.errors import DigestMismatchError
@@ -44,9 +45,9 @@ class Row:
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """What was measured anew of one variant."""
+    """What was measured anew of one variant; no accuracy where answers are held against a model that was not given."""
 
-    accuracy: AccuracyProof
+    accuracy: AccuracyProof | None
     slices: dict[str, AccuracyProof]
     agreement: AgreementProof | None
     determinism: DeterminismProof
@@ -64,12 +65,13 @@ def recompute(
     """Measure every variant in ``release.variants`` again. Agreement needs the source model.
 
     Raises:
-        DigestMismatchError: the evaluation set or the model is not the one that the proofs are about.
+        DigestMismatchError: the evaluation set, the model or the user's metric is not the one that the proofs are about.
         InvalidInputError: the evaluation set does not fit the contract.
         RuntimeMissingError, EngineError: a variant's runtime is missing here or fails.
 
     """
-    known = _Known(evaluation_path, model_path, progress or Silent())
+    metric_digest = release.provenance.digests.get("metric")
+    known = _Known(evaluation_path, model_path, metric_digest, progress or Silent())
     rows: list[Row] = []
     for _, variant in sorted(release.variants.items()):
         rows.extend(_recompute_variant(variant, known, progress or Silent()))
@@ -84,17 +86,23 @@ def compare(proof: Proof, figures: Figures) -> tuple[Row, ...]:
 class _Known:
     """What the variants of a release share, made once: the evaluation set, and the scores of the source model on it."""
 
-    def __init__(self, evaluation_path: Path, model_path: Path | None, progress: Progress) -> None:
-        self._evaluation_path, self._model_path, self._progress = evaluation_path, model_path, progress
-        self._datasets: dict[Contract, Dataset] = {}
+    def __init__(
+        self, evaluation_path: Path, model_path: Path | None, metric_digest: str | None, progress: Progress
+    ) -> None:
+        self._evaluation_path, self._model_path = evaluation_path, model_path
+        self._metric_digest, self._progress = metric_digest, progress
+        self._judges: dict[Contract, Judge] = {}
         self._references: dict[tuple[Contract, str], NDArray[Any]] = {}
 
-    def dataset(self, variant: VerifiedVariant) -> Dataset:
-        """The evaluation set that the variant was proven on."""
+    def judge(self, variant: VerifiedVariant) -> Judge:
+        """The contract's metric over the evaluation set that the variant was proven on."""
         contract, path = variant.contract, self._evaluation_path
-        if contract not in self._datasets:
-            self._datasets[contract] = load_evaluation(path, contract.inputs)
-        dataset = self._datasets[contract]
+        if contract not in self._judges:
+            measure = open_measure(contract, folder=path.parent, file="contract")
+            dataset = load_evaluation(path, contract.inputs)
+            self._judges[contract] = open_judge(contract, measure, dataset, file=str(path))
+        judge = self._judges[contract]
+        dataset = judge.dataset
         if dataset.digest != variant.proof.evaluation_digest:
             raise DigestMismatchError(
                 subject=f"evaluation set {path}",
@@ -102,8 +110,14 @@ class _Known:
                 got=dataset.digest,
                 advice="give the very file that the release was proven on",
             )
-        check_labels(dataset, classes=class_count(contract, file="contract"), file=str(path))
-        return dataset
+        if judge.function_digest != self._metric_digest:
+            raise DigestMismatchError(
+                subject=f"metric {variant.contract.accuracy.function}",
+                expected=self._metric_digest or "no function",
+                got=judge.function_digest or "no function",
+                advice="put the very file that the release was proven with beside the evaluation set",
+            )
+        return judge
 
     def reference(self, variant: VerifiedVariant) -> NDArray[Any] | None:
         """Scores of the source model in fp32, or ``None`` if it was not given."""
@@ -115,7 +129,7 @@ class _Known:
         return self._references[key]
 
     def _score(self, variant: VerifiedVariant, model_path: Path) -> NDArray[Any]:
-        dataset = self.dataset(variant)
+        dataset = self.judge(variant).dataset
         model = model_file.read_file(model_path)
         check_digest(model, variant.manifest.model_digest, subject=f"model {model_path}")
         graph = import_graph(model, variant.contract, file="contract")
@@ -126,23 +140,25 @@ class _Known:
 
 
 def _recompute_variant(variant: VerifiedVariant, known: _Known, progress: Progress) -> tuple[Row, ...]:
-    dataset, reference = known.dataset(variant), known.reference(variant)
-    progress.start(f"recompute {variant.proof.profile}", dataset.samples)
-    figures = measure(variant, dataset, reference, progress)
+    judge, reference = known.judge(variant), known.reference(variant)
+    progress.start(f"recompute {variant.proof.profile}", judge.dataset.samples)
+    figures = measure(variant, judge, reference, progress)
     progress.done()
     return compare(variant.proof, figures)
 
 
-def measure(variant: VerifiedVariant, dataset: Dataset, reference: NDArray[Any] | None, progress: Progress) -> Figures:
+def measure(variant: VerifiedVariant, judge: Judge, reference: NDArray[Any] | None, progress: Progress) -> Figures:
     """Run the variant's own files, as an agent would."""
-    source = source_of(variant.manifest, variant.files)
+    source, dataset = source_of(variant.manifest, variant.files), judge.dataset
     with open_engine(source) as engine:
-        scores = score(engine, dataset, variant.contract.accuracy.output, on_sample=progress.advance)
+        outputs = score(engine, dataset, variant.contract.scored, on_sample=progress.advance)
+        judge = judge if reference is None else judge.knowing(reference)
+        scored = judge.score(outputs) if judge.right is not None else None
         found = look_for_differences(engine, source, dataset, plan_of(variant.proof.determinism))
         return Figures(
-            accuracy=accuracy(scores, dataset.labels),
-            slices=accuracy_by_slice(scores, dataset.labels, dataset.slices),
-            agreement=None if reference is None else agreement(scores, reference),
+            accuracy=judge.accuracy(scored) if scored else None,
+            slices=judge.slices(scored) if scored else {},
+            agreement=None if reference is None else agreement(outputs, reference),
             determinism=found.proof,
             peak_rss_bytes=found.peak_rss_bytes,
             latency=measure_latency(engine, dataset, runs=MIN_LATENCY_RUNS),
@@ -159,12 +175,14 @@ def _rows(proof: Proof, figures: Figures) -> Iterator[Row]:
     def shown(figure: str, signed: float, got: float) -> Row:
         return Row(profile=profile, figure=figure, signed=signed, recomputed=got, ok=None)
 
-    yield exact("samples", proof.accuracy.samples, figures.accuracy.samples)
-    yield exact("correct", proof.accuracy.correct, figures.accuracy.correct)
-    yield exact("accuracy", proof.accuracy.value, figures.accuracy.value)
-    yield exact("accuracy low", proof.accuracy.low, figures.accuracy.low)
-    yield exact("accuracy high", proof.accuracy.high, figures.accuracy.high)
-    for name in sorted(proof.slices.keys() | figures.slices.keys()):
+    got = figures.accuracy
+    yield exact("samples", proof.accuracy.samples, got.samples if got else None)
+    if proof.accuracy.correct is not None:
+        yield exact("correct", proof.accuracy.correct, got.correct if got else None)
+    yield exact("accuracy", proof.accuracy.value, got.value if got else None)
+    yield exact("accuracy low", proof.accuracy.low, got.low if got else None)
+    yield exact("accuracy high", proof.accuracy.high, got.high if got else None)
+    for name in sorted(proof.slices.keys() | figures.slices.keys()) if got else ():
         yield _slice_row(profile, name, proof.slices.get(name), figures.slices.get(name))
     again = figures.agreement
     yield exact("agreement", proof.agreement.top1, again.top1 if again else None)

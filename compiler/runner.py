@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.dataset import Dataset
+from compiler.dataset import Dataset, row_shape
 from compiler.variant_source import reference_source
-from edge_bundle.contract import Contract
+from edge_bundle.contract import Contract, TensorRule
 from edge_bundle.errors import EngineError
 from edge_bundle.tensor import Tensor
 from edge_runtime.arrays import to_array, to_tensor
@@ -24,21 +24,21 @@ def tensors(dataset: Dataset, index: int) -> dict[str, Tensor]:
 
 
 def score(
-    engine: Engine, dataset: Dataset, output: str, *, on_sample: Callable[[], None] = lambda: None
+    engine: Engine, dataset: Dataset, output: TensorRule, *, on_sample: Callable[[], None] = lambda: None
 ) -> NDArray[Any]:
-    """Output ``output`` of every sample, shape [samples, classes].
+    """One output of every sample, shape [samples, ...]: its own shape without a batch dimension.
 
     Raises:
-        EngineError: a run fails, or a score is not finite.
+        EngineError: a run fails, or a number is not finite.
 
     """
     rows = []
     for index in range(dataset.samples):
-        row = to_array(engine.run(tensors(dataset, index))[output]).reshape(-1)
+        row = to_array(engine.run(tensors(dataset, index))[output.name]).reshape(row_shape(output))
         if not np.isfinite(row).all():
             raise EngineError(
                 runtime=engine.runtime_version,
-                detail=f"sample {index}, output {output!r}: expected finite scores, got NaN or infinity",
+                detail=f"sample {index}, output {output.name!r}: expected finite scores, got NaN or infinity",
             )
         rows.append(row)
         on_sample()
@@ -48,6 +48,6 @@ def score(
 def reference_scores(
     model: bytes, contract: Contract, dataset: Dataset, *, on_sample: Callable[[], None] = lambda: None
 ) -> NDArray[Any]:
-    """Scores of the imported model in fp32 under ONNX Runtime on one thread: the yardstick of agreement."""
+    """Outputs of the imported model in fp32 under ONNX Runtime on one thread: the yardstick of agreement."""
     with open_engine(reference_source(model, contract)) as engine:
-        return score(engine, dataset, contract.accuracy.output, on_sample=on_sample)
+        return score(engine, dataset, contract.scored, on_sample=on_sample)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from compiler.compilation import Sources
-from compiler.dataset import check_labels, load_calibration, load_evaluation
+from compiler.dataset import load_calibration, load_evaluation
 from compiler.importer import model_file
+from compiler.metrics.judge import open_judge, open_measure
 from compiler.request import MIN_LATENCY_RUNS, CompileRequest
-from compiler.scoring import class_count
 from edge_bundle.contract_file import contract_digest, load_contract
 from edge_bundle.digest import sha256_digest
 from edge_bundle.errors import InvalidInputError
@@ -22,10 +22,10 @@ def load_sources(request: CompileRequest) -> Sources:
     """
     model = model_file.read_file(request.model_path)
     contract = load_contract(request.contract_path)
-    classes = class_count(contract, file=str(request.contract_path))
+    folder, file = request.contract_path.parent, str(request.contract_path)
+    measure = open_measure(contract, folder=folder, file=file)
     _check_request(request)
     evaluation = load_evaluation(request.evaluation_path, contract.inputs)
-    check_labels(evaluation, classes=classes, file=str(request.evaluation_path))
     return Sources(
         contract=contract,
         contract_digest=contract_digest(contract),
@@ -33,6 +33,7 @@ def load_sources(request: CompileRequest) -> Sources:
         model_digest=sha256_digest(model),
         calibration=load_calibration(request.calibration_path, contract.inputs) if request.calibration_path else None,
         evaluation=evaluation,
+        judge=open_judge(contract, measure, evaluation, file=str(request.evaluation_path)),
     )
 
 
@@ -56,7 +57,7 @@ def _check_request(request: CompileRequest) -> None:
             expected=f"at least {MIN_LATENCY_RUNS}",
             got=str(request.latency_runs),
         )
-    int8 = [profile.name for profile in request.profiles if profile.precision.calibrated]
+    int8 = [profile.name for profile in request.candidates if profile.precision.calibrated]
     if int8 and request.calibration_path is None:
         raise InvalidInputError(
             file="request",

@@ -74,12 +74,16 @@ class Statement(msgspec.Struct, Generic[P], frozen=True, forbid_unknown_fields=T
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Materials:
-    """Digests of everything that went into a compile; ``parameters`` are its options as text (seed, profiles)."""
+    """Digests of everything that went into a compile; ``parameters`` are its options as text (seed, profiles).
+
+    ``metric`` is the file of a user's own metric.
+    """
 
     model: Digest
     contract: Digest
     evaluation: Digest
     calibration: Digest | None = None
+    metric: Digest | None = None
     git_commit: str | None = None
     toolchain: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -91,6 +95,7 @@ def build_provenance(*, name: str, version: str, bundle_digest: Digest, material
         "calibration": materials.calibration,
         "contract": materials.contract,
         "evaluation": materials.evaluation,
+        "metric": materials.metric,
         "model": materials.model,
     }
     resources = [Resource(name=key, digest={"sha256": hex_of(value)}) for key, value in named.items() if value]

@@ -164,3 +164,8 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     cache: CachePolicy = CachePolicy()
     privacy: Privacy = Privacy()
     golden: GoldenTolerance = GoldenTolerance()
+
+    @property
+    def scored(self) -> TensorRule:
+        """The output that accuracy is about."""
+        return next(rule for rule in self.outputs if rule.name == self.accuracy.output)

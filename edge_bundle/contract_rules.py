@@ -9,7 +9,8 @@
 7. A sensitive model's answers are not reused in a CDN.
 8. ``accuracy.k`` and ``accuracy.function`` are given for their own metric, and only there.
 9. ``accuracy.maximum`` bounds an error, ``accuracy.minimum`` everything else; shares lie between 0 and 1.
-10. No model is called ``stats``: ``/v2/models/stats`` is the agent's own page (as in Triton's statistics extension).
+10. ``auc`` is held against labels: the fp32 model's scores are no classes.
+11. No model is called ``stats``: ``/v2/models/stats`` is the agent's own page (as in Triton's statistics extension).
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from edge_bundle.contract import AccuracyTarget, Contract, Metric, OnViolation, Reuse, TensorRule
+from edge_bundle.contract import AccuracyTarget, Against, Contract, Metric, OnViolation, Reuse, TensorRule
 from edge_bundle.errors import InvalidInputError
 from edge_bundle.tensor import DYNAMIC, DType
 
@@ -117,7 +118,7 @@ def _whole(contract: Contract) -> Iterator[_Violation]:
     if contract.privacy.sensitive and contract.cache.reuse is Reuse.CDN:
         yield "cache.reuse", f"{Reuse.NODE.value!r}, because privacy.sensitive is true", repr(Reuse.CDN.value)
     yield from _accuracy(contract.accuracy)
-    # Rule 10
+    # Rule 11
     if contract.name == RESERVED_NAME:
         yield "name", "a name that no endpoint of the agent has", repr(contract.name)
 
@@ -137,6 +138,9 @@ def _accuracy(target: AccuracyTarget) -> Iterator[_Violation]:
         yield f"accuracy.{other}", f"{bound}, because the metric is {metric.value!r}", f"{getattr(target, other):g}"
     if (metric.is_share or metric is Metric.AUC) and not 0.0 <= (target.minimum or 0.0) <= 1.0:
         yield "accuracy.minimum", "a share between 0 and 1", f"{target.minimum:g}"
+    # Rule 10
+    if metric is Metric.AUC and target.against is not Against.LABELS:
+        yield "accuracy.against", f"{Against.LABELS.value!r}, because the metric is 'auc'", repr(target.against.value)
 
 
 def _numbers(contract: Contract) -> Iterator[tuple[str, float]]:

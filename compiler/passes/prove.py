@@ -1,6 +1,6 @@
 """Pass 8, prove: run every variant on the evaluation set and hold it against the contract.
 
-Requires: lowered variants whose runtimes are installed here; a labelled evaluation set.
+Requires: lowered variants whose runtimes are installed here; an evaluation set that suits the metric.
 Ensures:
     1. one ``Measured`` per profile, with accuracy, agreement, latency, memory, placement and determinism;
     2. accuracy and latency keep the contract's promises;
@@ -16,17 +16,18 @@ from datetime import UTC, datetime
 from functools import partial
 
 from compiler.attempts import attempt, refuse, remaining
-from compiler.compilation import Compilation, Measured, Reference, Refusal, Sources, need
+from compiler.compilation import Compilation, Measured, Reference, Refusal, Sources
 from compiler.dataset import Dataset
 from compiler.determinism import Plan, check_claim, look_for_differences, plan_for
 from compiler.goldens import golden_inputs, make_goldens
 from compiler.latency import measure_latency
+from compiler.metrics.agreement import agreement
 from compiler.passes.ensures import ensure
 from compiler.progress import Progress
 from compiler.promises import check_accuracy, check_latency
+from compiler.reference import reference_of
 from compiler.request import CompileRequest
-from compiler.runner import reference_scores, score
-from compiler.scoring import accuracy, accuracy_by_slice, agreement
+from compiler.runner import score
 from compiler.targets.target import Lowered
 from compiler.variant_source import source_of_lowered
 from edge_bundle.contract import Contract
@@ -51,8 +52,7 @@ def run(state: Compilation, progress: Progress) -> Compilation:
         EngineError: a runtime fails on a sample.
 
     """
-    graph = need(state.reference_graph, "imported graph")
-    reference = measure_reference(graph.model, state.sources, progress)
+    reference = reference_of(state, progress)
     made: list[Measured | Refusal] = []
     for variant in state.lowered:
         work = partial(measure, variant, state.sources, reference, state.request, progress)
@@ -75,14 +75,6 @@ def check(state: Compilation) -> None:
         ensure(on_device or measured.latency is None, stage=NAME, promise="no speed of an emulator")
 
 
-def measure_reference(model: bytes, sources: Sources, progress: Progress) -> Reference:
-    """The imported model in fp32 under ONNX Runtime."""
-    progress.start(f"{NAME} fp32 reference", sources.evaluation.samples)
-    scores = reference_scores(model, sources.contract, sources.evaluation, on_sample=progress.advance)
-    progress.done()
-    return Reference(scores=scores, accuracy=accuracy(scores, sources.evaluation.labels))
-
-
 def measure(
     variant: Lowered, sources: Sources, reference: Reference, request: CompileRequest, progress: Progress
 ) -> Measured:
@@ -91,8 +83,9 @@ def measure(
     source = variant.stand_in or source_of_lowered(variant, contract)
     progress.start(f"{NAME} {name}", dataset.samples)
     with open_engine(source) as engine:
-        scores = score(engine, dataset, contract.accuracy.output, on_sample=progress.advance)
-        got = accuracy(scores, dataset.labels)
+        outputs = score(engine, dataset, contract.scored, on_sample=progress.advance)
+        judge, scored = reference.judge, reference.judge.score(outputs)
+        got = judge.accuracy(scored)
         check_accuracy(contract, name, got, reference.accuracy)
         if variant.stand_in is None:
             check_placement(variant.placement, engine.placement, runtime=source.runtime)
@@ -109,9 +102,9 @@ def measure(
         numeric_class=variant.profile.numeric_class,
         goldens=goldens,
         accuracy=got,
-        slices=accuracy_by_slice(scores, dataset.labels, dataset.slices),
-        agreement=agreement(scores, reference.scores),
-        paired=None,
+        slices=judge.slices(scored),
+        agreement=agreement(outputs, reference.outputs),
+        paired=judge.paired(scored, reference.scored),
         latency=latency,
         peak_rss_bytes=found.peak_rss_bytes,
         determinism=found.proof,

@@ -120,6 +120,7 @@ def materials(state: Compilation) -> Materials:
         git_commit=request.git_commit or None,
         toolchain=_toolchain(state),
         parameters={
+        metric=sources.judge.function_digest,
             "batches": " ".join(map(str, sorted(request.batches))),
             "dims": " ".join(f"{name}={size}" for name, size in sorted(request.dims.items())),
             "profiles": " ".join(sorted(profile.name for profile in request.profiles)),

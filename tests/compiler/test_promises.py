@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from compiler.promises import check_accuracy, check_latency
-from compiler.wilson import wilson_interval
+from compiler.metrics.wilson import wilson_interval
 from edge_bundle.contract import Contract, Metric
 from edge_bundle.contract_file import parse_contract
 from edge_bundle.errors import ContractNotMetError
@@ -41,7 +41,7 @@ def test_a_drop_says_by_how_much() -> None:
         check_accuracy(_contract("max_drop = 0.005"), "cpu-int8", _proof(880), _proof(900))
     assert str(refusal.value) == (
         "profile cpu-int8: accuracy.max_drop: expected at most 0.50 points below the fp32 model (90.00 %, 900 of 1000), "
-        "got 2.00 points below (88.00 %, 880 of 1000), 1.50 too many"
+        "got 2.00 points below (88.00 %, 880 of 1000), 1.50 points too much"
     )
     assert refusal.value.advice
 

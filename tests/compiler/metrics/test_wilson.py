@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiler.wilson import wilson_interval
+from compiler.metrics.wilson import wilson_interval
 
 
 @pytest.mark.parametrize(

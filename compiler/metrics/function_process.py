@@ -1,0 +1,103 @@
+"""A user's metric, called in a process of its own: it may crash, hang or print as it likes.
+
+``python -m compiler.metrics.function_process FOLDER NAME`` is the child: it runs ``metric.py`` from the folder over
+``outputs.npy``, ``targets.npy`` and ``inputs.npz`` (where the function asks for inputs), and writes ``result.npy``.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compiler.metrics.function_file import FunctionFile
+from compiler.one_line import one_line
+from edge_bundle.errors import InvalidInputError
+
+TIMEOUT_S = 300.0
+"""Longest that one call may take, in seconds."""
+
+SOURCE, OUTPUTS, TARGETS, INPUTS, RESULT = "metric.py", "outputs.npy", "targets.npy", "inputs.npz", "result.npy"
+
+
+def call(
+    function: FunctionFile,
+    outputs: NDArray[np.generic],
+    targets: NDArray[np.generic],
+    inputs: Mapping[str, NDArray[np.generic]],
+) -> NDArray[np.float64]:
+    """What the function gives for outputs and targets [samples, ...]: one number [], or one per sample [samples].
+
+    Raises:
+        InvalidInputError: it raised, hung, or gave something else; file and function are named.
+
+    """
+    with tempfile.TemporaryDirectory(prefix="skerry-") as name:
+        folder = Path(name)
+        (folder / SOURCE).write_bytes(function.source)
+        np.save(folder / OUTPUTS, outputs, allow_pickle=False)
+        np.save(folder / TARGETS, targets, allow_pickle=False)
+        if function.wants_inputs:
+            np.savez(folder / INPUTS, allow_pickle=False, **inputs)
+        _run_child(function, folder)
+        result = np.load(folder / RESULT, allow_pickle=False)
+    return _checked(function, result, len(outputs))
+
+
+def _run_child(function: FunctionFile, folder: Path) -> None:
+    # -P, and our own root first: a file called compiler.py in the caller's folder must not be run in place of this one.
+    command = [sys.executable, "-P", "-m", __spec__.name, str(folder), function.name]
+    paths = [str(Path(__file__).resolve().parents[2]), *filter(None, sys.path)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    try:
+        child = subprocess.run(  # noqa: S603
+            command, capture_output=True, check=False, timeout=TIMEOUT_S, env=environment, stdin=subprocess.DEVNULL
+        )
+    except subprocess.TimeoutExpired:
+        raise _wrong(function, f"an answer within {TIMEOUT_S:g} s", "none") from None
+    if child.returncode or not (folder / RESULT).is_file():
+        lines = child.stderr.decode(errors="replace").strip().splitlines()
+        raise _wrong(function, "a result", lines[-1] if lines else f"exit status {child.returncode}")
+
+
+def _checked(function: FunctionFile, result: NDArray[np.generic], samples: int) -> NDArray[np.float64]:
+    expected = f"one number, or one for each of {samples} samples"
+    if result.dtype.kind not in "biuf" or result.shape not in ((), (samples,)):
+        raise _wrong(function, expected, f"{result.dtype} of shape {result.shape}")
+    if not np.isfinite(result).all():
+        raise _wrong(function, "finite numbers", "NaN or infinity")
+    return result.astype(np.float64)
+
+
+def _wrong(function: FunctionFile, expected: str, got: str) -> InvalidInputError:
+    return InvalidInputError(
+        file=str(function.path),
+        key=function.name,
+        expected=expected,
+        got=got,
+        advice="the metric is called with (outputs, targets[, inputs]) as numpy arrays, one row per sample",
+    )
+
+
+def run_function(folder: Path, name: str) -> None:
+    """In the child: run the file, call the function, keep what it gives."""
+    source = folder / SOURCE
+    namespace = {"__name__": "metric", "__file__": str(source)}
+    exec(compile(source.read_bytes(), str(source), "exec"), namespace)  # noqa: S102 - the owner's own metric
+    arguments = [np.load(folder / file, allow_pickle=False) for file in (OUTPUTS, TARGETS)]
+    inputs = {"inputs": dict(np.load(folder / INPUTS))} if (folder / INPUTS).exists() else {}
+    function: object = namespace[name]
+    result = np.asarray(function(*arguments, **inputs))  # type: ignore[operator]
+    if result.dtype.hasobject:
+        raise TypeError(f"expected numbers, got {one_line(result.tolist())}")
+    np.save(folder / RESULT, result, allow_pickle=False)
+
+
+if __name__ == "__main__":
+    run_function(Path(sys.argv[1]), sys.argv[2])
