@@ -37,6 +37,12 @@ _ENGINES = {
         extra="openvino",
         needs=("numpy", "openvino"),
     ),
+    "qnn": _EngineEntry(
+        module="edge_runtime.qnn.engine",
+        name="QnnEngine",
+        extra="qnn",
+        needs=("numpy", "onnxruntime", "onnxruntime_qnn"),
+    ),
     "wasm": _EngineEntry(
         module="edge_runtime.wasm.engine",
         name="WasmEngine",

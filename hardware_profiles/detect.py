@@ -10,15 +10,19 @@ from pathlib import Path
 
 from hardware_profiles.machine import Machine
 from hardware_profiles.procfs import CpuInfo, parse_cpu_max, parse_cpuinfo, parse_meminfo, parse_memory_max
+from hardware_profiles.qualcomm import htp_arch
 from hardware_profiles.runtimes import installed_runtimes, installed_version
 
 MAX_FACT_BYTES = 1 << 20
 """Most that is read of one file of ``/proc``; ``cpuinfo`` of 256 processors has about 400 kB."""
 
+QUALCOMM_DSP = "qualcomm-dsp"
+"""What a chip's tensor processor is part of; ``qualcomm-htp-v73`` says which one it has, if the chip is known."""
+
 DEVICE_NODES = {
     "dev/accel/accel[0-9]*": "accel",
     "dev/apex_[0-9]*": "edge-tpu",
-    "dev/fastrpc-cdsp*": "qualcomm-dsp",
+    "dev/fastrpc-cdsp*": QUALCOMM_DSP,
     "dev/ethosu[0-9]*": "ethos-u",
     "dev/dri/renderD[0-9]*": "gpu",
 }
@@ -68,6 +72,8 @@ def find_accelerators(root: Path) -> tuple[str, ...]:
     for pattern, kind in DEVICE_NODES.items():
         for node in _matching(root, pattern):
             kinds.add(_accel_kind(root, node.name) if kind == "accel" else kind)
+    if QUALCOMM_DSP in kinds and (arch := htp_arch(root)):
+        kinds.add(f"qualcomm-htp-{arch}")
     return tuple(sorted(kinds))
 
 

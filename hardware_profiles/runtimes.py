@@ -8,6 +8,7 @@ from importlib import metadata
 DISTRIBUTIONS = {
     "onnxruntime": ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino"),
     "openvino": ("openvino",),
+    "qnn": ("onnxruntime-qnn",),
     "wasm": ("wasmtime",),
 }
 """Runtime to the packages that bring it, the usual one first (its extra has the runtime's name)."""

@@ -11,8 +11,10 @@ from edge_bundle.errors import InvalidInputError
 from hardware_profiles.schema import Profile
 
 TARGETS: Mapping[str, str] = {
+    "ethos-u": "compiler.targets.ethos_u",
     "onnxruntime": "compiler.targets.onnxruntime",
     "openvino": "compiler.targets.openvino",
+    "qnn": "compiler.targets.qnn",
     "wasm": "compiler.targets.wasm",
 }
 """Runtime -> the module whose ``lower`` makes its artifact; it is imported when it is used."""

@@ -1,0 +1,1 @@
+"""Qualcomm's NPU (Hexagon Tensor Processor) through ONNX Runtime's plugin ``onnxruntime-qnn``."""
