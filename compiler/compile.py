@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compiler.compilation import Compilation, Refusal, Stage, need
+from compiler.documents import attestations_path, ml_bom_path, provenance_path
 from compiler.passes.package import manifest
-from compiler.passes.sign import ml_bom_path
 from compiler.pipeline import run_passes
 from compiler.progress import Progress, Silent
 from compiler.publish import check_destination, claim, recover, staging_dir
@@ -56,6 +56,8 @@ class CompileResult:
     signed_by: tuple[str, ...]
     bundle_dir: Path
     ml_bom_path: Path
+    provenance_path: Path
+    attestations_path: Path
 
 
 def compile_bundle(request: CompileRequest, *, progress: Progress | None = None) -> CompileResult:
@@ -118,4 +120,6 @@ def _result(state: Compilation) -> CompileResult:
         signed_by=tuple(sorted(key.public.keyid for key in state.request.keys)),
         bundle_dir=state.request.out_dir,
         ml_bom_path=ml_bom_path(state.request.out_dir),
+        provenance_path=provenance_path(state.request.out_dir),
+        attestations_path=attestations_path(state.request.out_dir),
     )

@@ -11,17 +11,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from compiler.compilation import Sources
+from compiler.model_card import reference_card, variant_card
 from edge_bundle.bundle import BundleRefs
+from edge_bundle.contract import Contract
 from edge_bundle.digest import hex_of
 from edge_bundle.manifest import VariantManifest
+from edge_bundle.proof import AccuracyProof, Proof
 
 SPEC_VERSION = "1.6"
 
 
 def ml_bom(
-    sources: Sources, manifests: tuple[VariantManifest, ...], refs: BundleRefs, toolchain: Mapping[str, str]
+    sources: Sources,
+    variants: tuple[tuple[VariantManifest, Proof], ...],
+    reference: AccuracyProof,
+    refs: BundleRefs,
+    toolchain: Mapping[str, str],
 ) -> bytes:
-    """The document as indented UTF-8 JSON."""
+    """The document as indented UTF-8 JSON; ``reference`` is the accuracy of the source model in fp32."""
     contract = sources.contract
     ref = f"{contract.name}:{contract.version}"
     document = {
@@ -48,16 +55,16 @@ def ml_bom(
             },
         },
         "components": [
-            _source_model(sources, ref),
-            *(_variant(manifest, refs) for manifest in manifests),
+            _source_model(sources, ref, reference),
+            *(_variant(contract, manifest, proof) for manifest, proof in variants),
             *_datasets(sources),
         ],
-        "dependencies": _dependencies(manifests, ref),
+        "dependencies": _dependencies([manifest.profile for manifest, _ in variants], ref),
     }
     return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
 
 
-def _source_model(sources: Sources, ref: str) -> dict[str, Any]:
+def _source_model(sources: Sources, ref: str, reference: AccuracyProof) -> dict[str, Any]:
     contract = sources.contract
     datasets = ["evaluation", *(["calibration"] if sources.calibration else [])]
     return {
@@ -66,29 +73,26 @@ def _source_model(sources: Sources, ref: str) -> dict[str, Any]:
         "name": contract.name,
         "version": contract.version,
         "hashes": _hashes(sources.model_digest),
-        "modelCard": {
-            "modelParameters": {
-                "task": "classification",
-                "datasets": [{"ref": f"data:{name}"} for name in datasets],
-                "inputs": [{"format": f"{r.name} {r.dtype.value} {list(r.shape)}"} for r in contract.inputs],
-                "outputs": [{"format": f"{r.name} {r.dtype.value} {list(r.shape)}"} for r in contract.outputs],
-            }
-        },
+        "modelCard": reference_card(contract, [f"data:{name}" for name in datasets], reference),
     }
 
 
-def _variant(manifest: VariantManifest, refs: BundleRefs) -> dict[str, Any]:
+def _variant(contract: Contract, manifest: VariantManifest, proof: Proof) -> dict[str, Any]:
+    properties = {
+        "skerry:execution": proof.measured_on.execution.value,
+        "skerry:numeric-class": manifest.numeric_class.value,
+        "skerry:precision": manifest.precision.value,
+        "skerry:quantization": proof.quantization.scheme if proof.quantization else None,
+        "skerry:runtime": manifest.runtime,
+    }
     return {
         "type": "machine-learning-model",
         "bom-ref": f"variant:{manifest.profile}",
         "name": f"{manifest.name}/{manifest.profile}",
         "version": manifest.version,
-        "hashes": _hashes(refs.variant_digests[manifest.profile]),
-        "properties": [
-            {"name": "skerry:numeric-class", "value": manifest.numeric_class.value},
-            {"name": "skerry:precision", "value": manifest.precision.value},
-            {"name": "skerry:runtime", "value": manifest.runtime},
-        ],
+        "hashes": _hashes(proof.variant_digest),
+        "modelCard": variant_card(contract, proof),
+        "properties": [{"name": name, "value": value} for name, value in properties.items() if value],
     }
 
 
@@ -111,8 +115,8 @@ def _samples(count: int) -> dict[str, str]:
     return {"name": "skerry:samples", "value": str(count)}
 
 
-def _dependencies(manifests: tuple[VariantManifest, ...], ref: str) -> list[dict[str, Any]]:
-    variants = [f"variant:{manifest.profile}" for manifest in manifests]
+def _dependencies(profiles: list[str], ref: str) -> list[dict[str, Any]]:
+    variants = [f"variant:{profile}" for profile in profiles]
     return [
         {"ref": ref, "dependsOn": variants},
         *({"ref": variant, "dependsOn": [f"model:{ref}"]} for variant in variants),

@@ -3,15 +3,15 @@
 Requires: a bundle in the staging directory; at least one signing key.
 Ensures:
     1. the release index lists both envelopes, and the whole release verifies under the signing keys;
-    2. ``out_dir`` holds the complete release, moved there in one rename; ``ml_bom_path`` lies beside it.
+    2. ``out_dir`` holds the complete release, moved there in one rename; its documents lie beside it.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 from compiler.compilation import Compilation, Measured, need
+from compiler.documents import write_documents
 from compiler.ml_bom import ml_bom
 from compiler.passes.ensures import ensure
 from compiler.passes.package import manifest
@@ -46,14 +46,17 @@ def run(state: Compilation, progress: Progress) -> Compilation:
     staging = staging_dir(request.out_dir)
     with Layout.open(staging) as layout:
         provenance = build_provenance(**ref, materials=materials(state))
-        attach(layout, sign_envelope(IN_TOTO_PAYLOAD_TYPE, provenance, request.keys), "provenance")
-        attach(layout, sign_envelope(IN_TOTO_PAYLOAD_TYPE, build_proofs(**ref, proofs=proofs), request.keys), "proof")
+        made = sign_envelope(IN_TOTO_PAYLOAD_TYPE, provenance, request.keys)
+        proven = sign_envelope(IN_TOTO_PAYLOAD_TYPE, build_proofs(**ref, proofs=proofs), request.keys)
+        attach(layout, made, "provenance")
+        attach(layout, proven, "proof")
         index = release_index(layout)
         policy = TrustPolicy(tuple(key.public for key in request.keys), len(request.keys))
         walk_source(index, layout, policy)
-    bom = ml_bom(state.sources, tuple(manifest(m, state.sources) for m in state.measured), refs, _toolchain(state))
+    variants = tuple((manifest(m, state.sources), p) for m, p in zip(state.measured, proofs, strict=True))
+    bom = ml_bom(state.sources, variants, need(state.reference, "reference").accuracy, refs, _toolchain(state))
     publish(request.out_dir, force=request.force)
-    ml_bom_path(request.out_dir).write_bytes(bom)
+    write_documents(request.out_dir, ml_bom=bom, provenance=provenance, envelopes=(made, proven))
     progress.advance()
     progress.done()
     return replace(state, proofs=proofs, release_index_digest=sha256_digest(index))
@@ -117,21 +120,16 @@ def materials(state: Compilation) -> Materials:
         contract=sources.contract_digest,
         evaluation=sources.evaluation.digest,
         calibration=sources.calibration.digest if sources.calibration else None,
+        metric=sources.judge.function_digest,
         git_commit=request.git_commit or None,
         toolchain=_toolchain(state),
         parameters={
-        metric=sources.judge.function_digest,
             "batches": " ".join(map(str, sorted(request.batches))),
             "dims": " ".join(f"{name}={size}" for name, size in sorted(request.dims.items())),
             "profiles": " ".join(sorted(profile.name for profile in request.profiles)),
             "seed": str(request.seed),
         },
     )
-
-
-def ml_bom_path(out_dir: Path) -> Path:
-    """Where the ML-BOM of a bundle lies: beside it."""
-    return out_dir.parent / f"{out_dir.name}.cdx.json"
 
 
 def _toolchain(state: Compilation) -> dict[str, str]:
