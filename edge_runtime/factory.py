@@ -25,6 +25,12 @@ class _EngineEntry:
 
 
 _ENGINES = {
+    "litert": _EngineEntry(
+        module="edge_runtime.litert_engine",
+        name="LiteRtEngine",
+        extra="litert",
+        needs=("numpy", "ai_edge_litert"),
+    ),
     "onnxruntime": _EngineEntry(
         module="edge_runtime.onnxruntime_engine",
         name="OnnxRuntimeEngine",

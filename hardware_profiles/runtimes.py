@@ -6,6 +6,7 @@ from collections.abc import Callable
 from importlib import metadata
 
 DISTRIBUTIONS = {
+    "litert": ("ai-edge-litert", "tflite-runtime"),
     "onnxruntime": ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino"),
     "openvino": ("openvino",),
     "qnn": ("onnxruntime-qnn",),

@@ -12,6 +12,7 @@ from hardware_profiles.schema import Profile
 
 TARGETS: Mapping[str, str] = {
     "ethos-u": "compiler.targets.ethos_u",
+    "litert": "compiler.targets.litert",
     "onnxruntime": "compiler.targets.onnxruntime",
     "openvino": "compiler.targets.openvino",
     "qnn": "compiler.targets.qnn",

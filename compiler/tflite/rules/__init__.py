@@ -1,0 +1,1 @@
+"""The operator table: for each ONNX operator, which TFLite operators stand for it."""

@@ -1,0 +1,15 @@
+"""Every ONNX operator that can be written."""
+
+from __future__ import annotations
+
+from compiler.tflite.rule import Rules
+from compiler.tflite.rules import convolution, dense, elementwise, movement, normal, pooling
+
+TABLE: Rules = {
+    **convolution.RULES,
+    **dense.RULES,
+    **elementwise.RULES,
+    **movement.RULES,
+    **normal.RULES,
+    **pooling.RULES,
+}
