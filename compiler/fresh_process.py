@@ -1,7 +1,8 @@
 """One variant in a fresh process that loads and runs it and nothing else: its peak memory, and its answers.
 
 ``python -m compiler.fresh_process FOLDER`` is the child: it reads ``job.msgpack`` and ``files/`` from the folder and
-writes a ``FreshRun`` as JSON to its standard output. It imports no onnx, no quantizer and no plots.
+writes a ``FreshRun`` beside them, since vendors' libraries write to standard output as they like (QNN's emulator does).
+It imports no onnx, no quantizer and no plots.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ FILL = {"MALLOC_PERTURB_": "165"}
 (mallopt(3), M_PERTURB): an answer that depends on what was there before does not stay the same."""
 
 KIB = 1024
+
+RUN_FILE = "run.json"
+"""What the child leaves in its folder."""
 
 
 class JobInput(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,13 +81,19 @@ def run_in_fresh_process(
         job = Job(source=replace(source, files={}), file_names=names, rows=tuple(map(_packed, rows)))
         (Path(folder) / "job.msgpack").write_bytes(msgspec.msgpack.encode(job))
         child = _run_child(source, folder, FILL if filled_memory else {})
+        told = _read(Path(folder) / RUN_FILE)
     try:
         if child.returncode == 0:
-            return msgspec.json.decode(child.stdout, type=FreshRun)
+            return msgspec.json.decode(told, type=FreshRun)
     except msgspec.DecodeError:
         pass  # told below, with what it wrote besides
     lines = child.stderr.decode(errors="replace").strip().splitlines()
     raise _failed(source, lines[-1] if lines else f"exit status {child.returncode}")
+
+
+def _read(path: Path) -> bytes:
+    """The child's result; nothing where it failed before it had one."""
+    return path.read_bytes() if path.exists() else b""
 
 
 def digest_outputs(outputs: Mapping[str, bytes]) -> dict[str, str]:
@@ -138,4 +148,5 @@ def _failed(source: EngineSource, detail: str) -> EngineError:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(msgspec.json.encode(run_job(Path(sys.argv[1]))).decode())
+    place = Path(sys.argv[1])
+    (place / RUN_FILE).write_bytes(msgspec.json.encode(run_job(place)))
