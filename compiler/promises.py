@@ -40,6 +40,18 @@ def check_accuracy(contract: Contract, profile: str, got: AccuracyProof, referen
         raise _missed(profile, "accuracy.maximum", f"at most {value_text(metric, high)}", got, got.value - high)
 
 
+def shortfall(contract: Contract, got: AccuracyProof, reference: AccuracyProof) -> float:
+    """By how much ``check_accuracy`` would refuse, in the metric's unit: of the rule missed most; up to 0 if kept."""
+    target = contract.accuracy
+    missed = [drop_of(got, reference) - target.max_drop]
+    if target.minimum is not None:
+        missed.append(target.minimum - got.value)
+    if target.maximum is not None:
+        missed.append(got.value - target.maximum)
+    worst = max(missed)
+    return worst if worst > ROUNDING else min(worst, 0.0)
+
+
 def _missed(profile: str, rule: str, expected: str, got: AccuracyProof, by: float) -> ContractNotMetError:
     too = "low" if rule.endswith("minimum") else "high"
     return ContractNotMetError(

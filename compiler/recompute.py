@@ -65,7 +65,7 @@ def recompute(
     """Measure every variant in ``release.variants`` again. Agreement needs the source model.
 
     Raises:
-        DigestMismatchError: the evaluation set, the model or the user's metric is not the one that the proofs are about.
+        DigestMismatchError: the evaluation set, the model or the user's metric is not what the proofs are about.
         InvalidInputError: the evaluation set does not fit the contract.
         RuntimeMissingError, EngineError: a variant's runtime is missing here or fails.
 

@@ -8,8 +8,9 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from compiler.compile import CompileResult
+from compiler.metrics.text import interval_text, share_text
 from compiler.plots import plots
-from compiler.report_table import interval, short_digest
+from compiler.report_table import drop, short_digest
 
 TEMPLATE = "report.html.j2"
 
@@ -17,7 +18,9 @@ TEMPLATE = "report.html.j2"
 def render_html(result: CompileResult) -> str:
     """The page. Deterministic for equal figures."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["interval"] = interval
+    environment.filters["interval"] = interval_text
+    environment.filters["drop"] = drop
+    environment.filters["share"] = share_text
     environment.filters["short"] = short_digest
     source = resources.files("compiler").joinpath(TEMPLATE).read_text(encoding="utf-8")
     proofs = [variant.proof for variant in result.variants]

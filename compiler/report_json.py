@@ -9,10 +9,11 @@ from typing import Any
 import msgspec
 
 from compiler.compile import CompileResult
+from compiler.metrics.text import drop_of
 
 
 def report(result: CompileResult) -> dict[str, Any]:
-    """Everything in the result as JSON builtins; ``drop`` is in fractions of 1 below the fp32 reference."""
+    """Everything in the result as JSON builtins; ``drop``: how much worse than fp32, in the metric's own unit."""
     return {
         "name": result.name,
         "version": result.version,
@@ -27,7 +28,7 @@ def report(result: CompileResult) -> dict[str, Any]:
             {
                 "manifest": msgspec.to_builtins(variant.manifest),
                 "proof": msgspec.to_builtins(variant.proof),
-                "drop": result.reference.value - variant.proof.accuracy.value,
+                "drop": drop_of(variant.proof.accuracy, result.reference),
             }
             for variant in result.variants
         ],

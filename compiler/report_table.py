@@ -9,6 +9,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 
 from compiler.compile import CompileResult, VariantResult
+from compiler.metrics.text import drop_of, drop_text, interval_text, share_text
 from compiler.recompute import Row
 from edge_bundle.proof import AccuracyProof
 
@@ -103,9 +104,9 @@ def recompute_table(rows: tuple[Row, ...]) -> Table:
     return table
 
 
-def interval(proof: AccuracyProof) -> str:
-    """``99.20 % (97.96-99.69)``."""
-    return f"{proof.value:.2%} ({proof.low * 100:.2f}-{proof.high * 100:.2f})".replace("%", " %")
+def drop(got: AccuracyProof, reference: AccuracyProof) -> str:
+    """How much worse than the fp32 model, in points or the metric's own unit."""
+    return drop_text(got.metric, drop_of(got, reference))
 
 
 def number(value: float | bool | None) -> str:
@@ -125,9 +126,9 @@ def _cells(variant: VariantResult, reference: AccuracyProof) -> dict[str, str]:
     return {
         "profile": proof.profile,
         "runtime": f"{variant.manifest.runtime} {proof.precision.value}",
-        "accuracy (95 % CI)": interval(proof.accuracy),
-        "drop": f"{(reference.value - proof.accuracy.value) * 100:+.2f}",
-        "agrees": "" if proof.agreement.top1 is None else f"{proof.agreement.top1:.1%}".replace("%", " %"),
+        "accuracy (95 % CI)": interval_text(proof.accuracy),
+        "drop": drop(proof.accuracy, reference),
+        "agrees": share_text(proof.agreement.top1),
         "p50 us": f"{proof.latency.p50_us:.1f}" if proof.latency else "",
         "p99 us": f"{proof.latency.p99_us:.1f}" if proof.latency else "",
         "kB": f"{proof.artifact_bytes / KB:.1f}",

@@ -35,8 +35,8 @@ def amount_text(metric: Metric, amount: float) -> str:
 
 def drop_text(metric: Metric, drop: float) -> str:
     """A drop for a column of drops: ``+0.20``, in points where values are in per cent."""
-    # Adding zero takes the sign from a drop of -0.0.
-    return f"{drop * POINT + 0.0:+.2f}" if in_points(metric) else f"{drop + 0.0:+.{DIGITS}g}"
+    drop += 0.0  # takes the sign from -0.0
+    return f"{drop * POINT:+.2f}" if in_points(metric) else f"{drop:+.{DIGITS}g}"
 
 
 def interval_text(proof: AccuracyProof) -> str:
@@ -53,6 +53,11 @@ def counted_text(proof: AccuracyProof) -> str:
     """``99.20 %, 496 of 500`` where samples are counted, otherwise the value alone."""
     counted = f", {proof.correct} of {proof.samples}" if proof.correct is not None else ""
     return value_text(proof.metric, proof.value) + counted
+
+
+def share_text(share: float | None) -> str:
+    """A share in per cent, to a tenth; nothing where there is none."""
+    return "" if share is None else f"{share:.1%}".replace("%", " %")
 
 
 def _plain(value: float) -> str:

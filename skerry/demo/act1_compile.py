@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from compiler.compile import CompileResult, compile_bundle
+from compiler.metrics.text import counted_text
+from compiler.promises import shortfall
 from compiler.request import CompileRequest
 from edge_bundle.contract import Contract
 from edge_bundle.keys import SigningKey
@@ -59,13 +61,12 @@ def compile_example(place: Workplace) -> CompileResult:
 
 def judge(result: CompileResult, contract: Contract) -> list[Claim]:
     """Every variant keeps the contract, and there are enough of them."""
-    target = contract.accuracy
     claims = [
         holds(
             ACT, f"{variant.proof.profile}: accuracy keeps the contract",
-            variant.proof.accuracy.value >= max(target.minimum or 0.0, result.reference.value - target.max_drop),
-            f"{variant.proof.accuracy.value:.4f}",
-            expected=f"at least {target.minimum} and at most {target.max_drop} below {result.reference.value:.4f}",
+            shortfall(contract, variant.proof.accuracy, result.reference) <= 0.0,
+            counted_text(variant.proof.accuracy),
+            expected=f"what contract.toml asks for, against {counted_text(result.reference)} in float",
         )
         for variant in result.variants
     ]  # fmt: skip

@@ -8,17 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from compiler.dataset import load_evaluation
+from compiler.dataset import load_evaluation, row_shape
+from compiler.importer import model_file
+from compiler.metrics.judge import Judge, open_judge, open_measure
+from compiler.passes.import_model import import_graph
 from compiler.progress import Progress
-from compiler.runner import tensors
+from compiler.runner import reference_scores, tensors
 from edge_bundle.contract import Contract
 from edge_bundle.proof import Proof
 from edge_bundle.tensor import Tensor
 from edge_runtime.arrays import to_array
 from skerry.client.infer import Answer, InferClient, open_agent
 from skerry.demo.claims import Claim, equal
+from skerry.model_file import find_model
 
 ACT = 4
 HIT = "skerry; hit"
@@ -27,10 +30,10 @@ CACHE_STATUS = "Cache-Status"
 
 @dataclass(frozen=True)
 class Pass:
-    """One run through the evaluation set: what was right, how long each request took, what the cache did."""
+    """One run through the evaluation set: the contract's metric, how long each request took, what the cache did."""
 
     samples: int
-    correct: int
+    accuracy: float
     hits: int
     latencies_us: tuple[float, ...]
     answers: tuple[bytes, ...]
@@ -53,17 +56,21 @@ class Served:
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """Requests of one row each, and the right answers."""
+    """Requests of one row each, and what judges their answers."""
 
     requests: tuple[dict[str, Tensor], ...]
-    labels: NDArray[np.int64]
+    judge: Judge
 
 
-def load_evaluation_set(path: Path, contract: Contract) -> EvaluationSet:
-    """Read the example's evaluation set as requests of one sample each."""
+def load_evaluation_set(folder: Path, contract: Contract) -> EvaluationSet:
+    """Read an example's evaluation set as requests of one sample each."""
+    path, file = folder / "evaluation.npz", str(folder / "contract.toml")
     dataset = load_evaluation(path, contract.inputs)
-    rows = tuple(tensors(dataset, index) for index in range(dataset.samples))
-    return EvaluationSet(rows, dataset.labels)
+    judge = open_judge(contract, open_measure(contract, folder=folder, file=file), dataset, file=str(path))
+    if judge.right is None:
+        graph = import_graph(model_file.read_file(find_model(folder)), contract, file=file)
+        judge = judge.knowing(reference_scores(graph.model, contract, dataset))
+    return EvaluationSet(tuple(tensors(dataset, index) for index in range(dataset.samples)), judge)
 
 
 async def serve(
@@ -87,11 +94,11 @@ async def _one_pass(client: InferClient, contract: Contract, evaluation: Evaluat
         answers.append(await client.infer(contract.name, request))
         latencies.append((time.perf_counter() - began) * 1e6)
         bars.advance()
-    scores = [to_array(answer.outputs[contract.accuracy.output]) for answer in answers]
-    predicted = np.array([int(score.argmax()) for score in scores])
+    row = row_shape(contract.scored)
+    outputs = np.stack([to_array(answer.outputs[contract.scored.name]).reshape(row) for answer in answers])
     return Pass(
         samples=len(answers),
-        correct=int((predicted == evaluation.labels).sum()),
+        accuracy=evaluation.judge.score(outputs).value,
         hits=sum(answer.headers.get(CACHE_STATUS, "").startswith(HIT) for answer in answers),
         latencies_us=tuple(latencies),
         answers=tuple(_bits(answer) for answer in answers),
@@ -103,14 +110,15 @@ def _bits(answer: Answer) -> bytes:
 
 
 def judge(served: Sequence[Served], *, act: int = ACT) -> list[Claim]:
-    """Accuracy equals the signed proof, the second pass is all hits, and hits are bit-equal to the first answers."""
+    """Accuracy is the signed proof's, the second pass is all hits, and hits are bit-equal to the first answers."""
     claims = []
     for one in served:
         proof = one.proof.accuracy
-        proven, got = f"{proof.correct} of {proof.samples}", f"{one.first.correct} of {one.first.samples}"
+        proven = f"{proof.value:.9g} over {proof.samples}"
+        got = f"{one.first.accuracy:.9g} over {one.first.samples}"
         differ = sum(a != b for a, b in zip(one.first.answers, one.second.answers, strict=True))
         claims += [
-            equal(act, f"{one.agent}: right answers as in the signed proof", proven, got),
+            equal(act, f"{one.agent}: accuracy as in the signed proof", proven, got),
             equal(act, f"{one.agent}: cache hits in the second pass", one.second.samples, one.second.hits),
             equal(act, f"{one.agent}: cached answers that differ in any bit", 0, differ),
         ]

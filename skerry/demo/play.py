@@ -82,7 +82,7 @@ class _Acts:
 
     async def serve(self, fleet: Fleet, signed: Signed) -> list[Served]:
         self.stage.act(4)
-        evaluation = act4_serve.load_evaluation_set(self.place.example / "evaluation.npz", self.contract)
+        evaluation = act4_serve.load_evaluation_set(self.place.example, self.contract)
         served = []
         for plan in AGENTS:
             url, proof = fleet.urls[plan.name], signed.release.proofs[plan.profile]

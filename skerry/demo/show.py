@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from rich.console import Console, RenderableType
 
+from compiler.metrics.text import share_text, value_text
 from skerry.demo.act2_sign import Signed
 from skerry.demo.act3_fleet import Fleet
 from skerry.demo.act4_serve import Served
@@ -75,7 +76,7 @@ def serve_table(served: Sequence[Served]) -> RenderableType:
     for one in served:
         for name, done in (("first", one.first), ("second", one.second)):
             rows.append((
-                one.agent, one.profile, name, done.samples, f"{done.correct / done.samples:.2%}",
+                one.agent, one.profile, name, done.samples, value_text(one.proof.accuracy.metric, done.accuracy),
                 f"{done.percentile_us(50):.0f}", f"{done.percentile_us(99):.0f}", f"{done.hits / done.samples:.0%}",
             ))  # fmt: skip
     return table("", columns, rows)
@@ -92,7 +93,7 @@ def models_table(models: Sequence[ServedModel]) -> RenderableType:
     columns = ("model", "profile", "agrees#", "max diff#", "engine p50 us#", "request p50 us#", "hit p50 us#", "kB#")
     rows = [
         (
-            one.model, one.served.profile, f"{one.served.proof.agreement.top1:.1%}",
+            one.model, one.served.profile, share_text(one.served.proof.agreement.top1),
             f"{one.served.proof.agreement.max_abs_diff:.1e}",
             f"{one.served.proof.latency.p50_us:.0f}" if one.served.proof.latency else "",
             f"{one.served.first.percentile_us(50):.0f}", f"{one.served.second.percentile_us(50):.0f}",

@@ -12,10 +12,11 @@ import pytest
 from rich.console import Console, RenderableType
 
 from compiler.compile import CompileResult
+from compiler.metrics.text import interval_text
 from compiler.recompute import recompute
 from compiler.report_html import render_html
 from compiler.report_json import report, report_bytes
-from compiler.report_table import interval, passes_table, recompute_table, variants_table
+from compiler.report_table import passes_table, recompute_table, variants_table
 from tests.compiler.models import DIGITS, verified
 
 
@@ -43,7 +44,7 @@ def test_no_figure_is_broken_in_a_narrow_terminal(digits: CompileResult, width: 
         lines = " ".join(line for line in text.splitlines() if line.split()[:1] == [variant.proof.profile])
         assert variant.proof.latency
         latency = f"{variant.proof.latency.p99_us:.1f}"
-        for figure in (interval(variant.proof.accuracy), variant.proof.variant_digest[7:19], latency):
+        for figure in (interval_text(variant.proof.accuracy), variant.proof.variant_digest[7:19], latency):
             assert figure in lines
 
 

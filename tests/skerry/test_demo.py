@@ -47,8 +47,8 @@ def proof(compiled: Compiled) -> Proof:
 
 
 def served(proof: Proof) -> Served:
-    samples, correct = proof.accuracy.samples, proof.accuracy.correct or 0
-    first = Pass(samples, correct, 0, (1.0,) * samples, (b"answer",) * samples)
+    samples = proof.accuracy.samples
+    first = Pass(samples, proof.accuracy.value, 0, (1.0,) * samples, (b"answer",) * samples)
     return Served("n", proof.profile, proof, first, replace(first, hits=samples))
 
 
@@ -59,7 +59,7 @@ def test_good_service_passes(proof: Proof) -> None:
 @pytest.mark.parametrize(
     ("spoil", "claim"),
     [
-        pytest.param(lambda s: replace(s, first=replace(s.first, correct=1)), "signed proof", id="accuracy differs"),
+        pytest.param(lambda s: replace(s, first=replace(s.first, accuracy=0.5)), "signed proof", id="accuracy differs"),
         pytest.param(lambda s: replace(s, second=replace(s.second, hits=1)), "cache hits", id="a miss too many"),
         pytest.param(
             lambda s: replace(s, second=replace(s.second, answers=(b"other", *s.second.answers[1:]))),
