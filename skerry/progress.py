@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from skerry.native_output import native_output_on_stderr
+
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
@@ -61,7 +63,13 @@ class RichBars:
 
 @contextmanager
 def progress_bars(*, quiet: bool = False) -> Iterator[Progress]:
-    """The kind of progress that fits where stderr goes."""
+    """The kind of progress that fits where stderr goes; runtimes that work meanwhile write nothing to stdout."""
+    with native_output_on_stderr(), _progress(quiet=quiet) as progress:
+        yield progress
+
+
+@contextmanager
+def _progress(*, quiet: bool) -> Iterator[Progress]:
     if quiet:
         from compiler.progress import Silent
 
