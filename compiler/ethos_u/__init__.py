@@ -1,0 +1,1 @@
+"""Arm Ethos-U: an int8 TFLite file through Vela, Arm's compiler, and what must hold of the result."""
