@@ -55,7 +55,7 @@ class Dataset:
     def row(self, index: int) -> dict[str, NDArray[np.generic]]:
         """One sample as engine inputs: a batch of one where the contract has a batch dimension."""
         return {
-            name: array[index] if name in self.stacked else array[index : index + 1]
+            name: np.asarray(array[index]) if name in self.stacked else array[index : index + 1]
             for name, array in self.arrays.items()
         }
 

@@ -94,7 +94,7 @@ def measure(
         goldens = make_goldens(engine, golden_inputs(contract, dataset))
         latency = _latency(variant, engine, dataset, request)
         check_latency(contract, name, latency)
-        measured_on = _measured_on(variant, engine)
+        measured_on = _measured_on(variant, source, engine)
         placement = variant.placement or engine.placement
     progress.done()
     return Measured(
@@ -125,7 +125,8 @@ def _latency(variant: Lowered, engine: Engine, dataset: Dataset, request: Compil
     return measure_latency(engine, dataset, runs=request.latency_runs)
 
 
-def _measured_on(variant: Lowered, engine: Engine) -> MeasuredOn:
+def _measured_on(variant: Lowered, source: EngineSource, engine: Engine) -> MeasuredOn:
+    """``runtime`` is what ran: that of a stand-in, where one did."""
     machine = detect()
     return MeasuredOn(
         arch=machine.arch,
@@ -133,9 +134,9 @@ def _measured_on(variant: Lowered, engine: Engine) -> MeasuredOn:
         cpu_flags_digest=flags_digest(machine.cpu_flags),
         cores=machine.cores,
         os=f"{machine.os} {machine.kernel}",
-        runtime=variant.profile.runtime,
+        runtime=source.runtime,
         runtime_version=engine.runtime_version,
-        threads=variant.profile.threads,
+        threads=source.threads,
         execution=variant.execution,
     )
 
