@@ -19,7 +19,7 @@ from compiler.tflite.model import OptionValue, Quant, Tensor
 from compiler.tflite.qdq import QdqGraph
 from compiler.tflite.refused import refuse
 from compiler.tflite.schema import member
-from compiler.tflite.unit import FUSED, OPEN, Unit
+from compiler.tflite.unit import FUSED, OPEN, Bounds, Unit
 from compiler.tflite.values import Order, Values, first
 from edge_bundle.errors import UnsupportedOperatorError
 
@@ -99,13 +99,18 @@ class Site:
         name = FUSED.get(self.unit.bounds, "NONE") if self._kernel.fuses else "NONE"
         return member("ActivationFunctionType", name)
 
-    def give(self, place: int, order: Order | None = None) -> None:
-        """The tensor is the result, in that order of its dimensions; sizes of 1 may be missing or too many."""
+    def give(self, place: int, order: Order | None = None, bounds: Bounds = OPEN) -> None:
+        """The tensor is the result, in that order of its dimensions; sizes of 1 may be missing or too many.
+
+        ``bounds`` are those of the operator itself, where stored integers are to be clamped to them.
+        """
         order = first(self.made.rank) if order is None else order
         place = self.draft.reshaped(place, tuple(self.made.shape[axis] for axis in order))
         quant = self.unit.quant
         if quant is not None:
-            place = self._clamped(self.draft.requantized(place, quant), quant)
+            place = self._clamped(self.draft.requantized(place, quant), quant, bounds)
+            if not (self._kernel.fuses and self.unit.bounds in FUSED):
+                place = self._clamped(place, quant, self.unit.bounds)
         self.values.hold(self.unit.value, order, place)
 
     def refuse(self, reason: str) -> UnsupportedOperatorError:
@@ -122,11 +127,9 @@ class Site:
         found = self.graph.stored(self.node.input(0))
         return None if found is None else found[1]
 
-    def _clamped(self, place: int, quant: Quant) -> int:
-        """Bounds that no built-in activation stands for: quantizing keeps order, so stored values are clamped."""
-        if self.unit.bounds == OPEN or (self._kernel.fuses and self.unit.bounds in FUSED):
-            return place
-        for bound, edge, op in zip(self.unit.bounds, quant.stored_range, ("MAXIMUM", "MINIMUM"), strict=True):
+    def _clamped(self, place: int, quant: Quant, bounds: Bounds) -> int:
+        """Quantizing keeps order, so stored values are clamped; bounds beyond the dtype's clamp nothing."""
+        for bound, edge, op in zip(bounds, quant.stored_range, ("MAXIMUM", "MINIMUM"), strict=True):
             stored = stored_bound(bound, quant)
             if stored != edge:
                 limit = self.draft.constant("bound", np.array(stored, quant.dtype.numpy_name), quant)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 
@@ -11,10 +12,12 @@ from compiler.ir.graph import Node
 from compiler.tflite.model import Quant
 from compiler.tflite.qdq import QdqGraph
 
-OPEN = (-np.inf, np.inf)
+Bounds: TypeAlias = tuple[float, float]
+
+OPEN: Bounds = (-np.inf, np.inf)
 """Bounds that bound nothing."""
 
-FUSED: Mapping[tuple[float, float], str] = {
+FUSED: Mapping[Bounds, str] = {
     OPEN: "NONE",
     (0.0, np.inf): "RELU",
     (0.0, 6.0): "RELU6",
@@ -31,13 +34,13 @@ class Unit:
     """
 
     node: Node
-    bounds: tuple[float, float]
+    bounds: Bounds
     quant: Quant | None
     value: str
     last: Node
 
 
-def bounds_of(graph: QdqGraph, node: Node) -> tuple[float, float] | None:
+def bounds_of(graph: QdqGraph, node: Node) -> Bounds | None:
     """What a ``Relu`` or a ``Clip`` with known bounds clamps to."""
     if node.op == "Relu":
         return 0.0, np.inf

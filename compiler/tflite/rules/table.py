@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from compiler.tflite.rule import Rules
-from compiler.tflite.rules import convolution, dense, elementwise, movement, normal, pooling
+from compiler.tflite.rules import convolution, dense, elementwise, movement, normal, pooling, reduce, resize
 
 TABLE: Rules = {
     **convolution.RULES,
@@ -12,4 +12,6 @@ TABLE: Rules = {
     **movement.RULES,
     **normal.RULES,
     **pooling.RULES,
+    **reduce.RULES,
+    **resize.RULES,
 }
