@@ -10,6 +10,7 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from edge_agent.slots import InsteadOf
 from edge_bundle.contract import Contract
 from edge_bundle.errors import NotFoundError
 from edge_bundle.manifest import VariantManifest
@@ -74,7 +75,10 @@ class Users:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Served:
-    """One variant, opened and proven on this device, ready to answer. Compared by identity."""
+    """One variant, opened and proven on this device, ready to answer. Compared by identity.
+
+    ``instead_of`` says why it is not the variant of the node's own profile, where it is not.
+    """
 
     name: str
     version: str
@@ -86,6 +90,7 @@ class Served:
     manifest: VariantManifest
     proof: Proof | None
     engine: Engine
+    instead_of: InsteadOf | None = None
     users: Users = field(default_factory=Users, repr=False)
 
     @property

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import msgspec
+
 from edge_agent.texts import carried
 from edge_bundle.errors import (
     ClockError,
@@ -79,9 +81,10 @@ class OrderBook:
             return True
         return refusal.again_ms is not None and now_ms >= refusal.again_ms
 
-    def activated(self, order: DesiredRelease, *, at_ms: int) -> None:
-        """The ordered release serves."""
-        self._report(_outcome(order, UpdateResult.ACTIVATED, at_ms=at_ms))
+    def activated(self, order: DesiredRelease, *, at_ms: int, detail: str = "") -> None:
+        """The ordered release serves; ``detail`` says why by another profile's variant."""
+        outcome = _outcome(order, UpdateResult.ACTIVATED, at_ms=at_ms)
+        self._report(msgspec.structs.replace(outcome, detail=carried(detail, max_chars=MAX_DETAIL_CHARS)))
 
     def failed(self, order: DesiredRelease, error: SkerryError, *, at_ms: int) -> bool:
         """The order ended in an error; returns whether that is news (a fault that persists is told once)."""

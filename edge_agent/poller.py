@@ -140,7 +140,9 @@ class Poller:
             if is_final(error):
                 await self.updater.sweep()
             return
-        self.orders.activated(order, at_ms=self._now_ms())
+        served = self.table.find(order.model)
+        why = f"{served.profile} {served.instead_of}" if served and served.instead_of else ""
+        self.orders.activated(order, at_ms=self._now_ms(), detail=why)
 
     async def _enrol(self) -> str:
         if self._enrolment is None:

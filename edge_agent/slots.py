@@ -44,6 +44,17 @@ class Event(enum.StrEnum):
     ROLLBACK = "rollback"
 
 
+class InsteadOf(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Why another profile's variant serves than that of the node's own: the error's stable name, and its text."""
+
+    profile: ModelName
+    error: Annotated[str, msgspec.Meta(max_length=128)]
+    detail: Annotated[str, msgspec.Meta(max_length=500)] = ""
+
+    def __str__(self) -> str:
+        return f"instead of {self.profile}: {self.error}: {self.detail}"
+
+
 class Slot(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One verified release variant on disk. ``blobs`` are all digests needed to verify it again without the network."""
 
@@ -54,6 +65,7 @@ class Slot(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     index_digest: DigestText
     blobs: Annotated[tuple[DigestText, ...], msgspec.Meta(max_length=MAX_BLOBS_PER_SLOT)]
     activated_at_ms: int = 0
+    instead_of: InsteadOf | None = None
 
 
 class ModelSlots(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

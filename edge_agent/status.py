@@ -10,6 +10,7 @@ from aiohttp import web
 
 from edge_agent.poller import Poller
 from edge_agent.serving.guard import guarded
+from edge_agent.slots import InsteadOf
 from edge_bundle import canonical
 from edge_bundle.errors import FormatError, NotFoundError, UnavailableError
 from edge_bundle.messages import SlotReport, UpdateOutcome
@@ -40,6 +41,14 @@ class HubStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     last_error: str
 
 
+class Fallback(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A model that another profile's variant answers for, and why."""
+
+    model: str
+    profile: str
+    instead_of: InsteadOf
+
+
 class AgentStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Everything ``skerry agent status`` shows. Holds no secret."""
 
@@ -52,6 +61,7 @@ class AgentStatus(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     hub: HubStatus
     slots: tuple[SlotReport, ...]
     outcomes: tuple[UpdateOutcome, ...]
+    fallbacks: tuple[Fallback, ...] = ()
 
 
 def build_status(poller: Poller, *, pid: int, started_at_ms: int) -> AgentStatus:
@@ -72,6 +82,11 @@ def build_status(poller: Poller, *, pid: int, started_at_ms: int) -> AgentStatus
         ),
         slots=poller.slot_reports(),
         outcomes=poller.orders.last,
+        fallbacks=tuple(
+            Fallback(model=served.name, profile=served.profile, instead_of=served.instead_of)
+            for served in map(poller.table.get, poller.table.names())
+            if served.instead_of is not None
+        ),
     )
 
 

@@ -7,9 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from edge_agent.slots import Slot
+from edge_agent.slots import InsteadOf, Slot
 from edge_bundle.digest import sha256_digest
-from edge_bundle.errors import NotFoundError
 from edge_bundle.keys import TrustPolicy
 from edge_bundle.oci import Descriptor
 from edge_bundle.walk import ReleaseWalk, VerifiedRelease, VerifiedVariant
@@ -27,8 +26,8 @@ class Candidate:
     index_digest: str
     blobs: tuple[str, ...]
 
-    def slot(self) -> Slot:
-        """What is remembered of it on disk."""
+    def slot(self, instead_of: InsteadOf | None = None) -> Slot:
+        """What is remembered of it on disk, and why it is not the variant of the node's own profile."""
         return Slot(
             version=self.release.version,
             bundle_digest=self.release.bundle_digest,
@@ -36,13 +35,19 @@ class Candidate:
             profile=self.variant.manifest.profile,
             index_digest=self.index_digest,
             blobs=self.blobs,
+            instead_of=instead_of,
         )
 
 
-async def verify_release(index: bytes, *, profile: str, policy: TrustPolicy, read: BlobReader) -> Candidate:
-    """Feed the walk until it is done. Raises what ``read`` raises, and every refusal of ``ReleaseWalk``."""
+async def verify_release(
+    index: bytes, *, profile: str, policy: TrustPolicy, read: BlobReader, fall_back: bool = False
+) -> Candidate:
+    """Feed the walk until it is done; with ``fall_back`` the contract may name another profile's variant.
+
+    Raises what ``read`` raises, and every refusal of ``ReleaseWalk``.
+    """
     index_digest = sha256_digest(index)
-    walk = ReleaseWalk(index, profile, policy)
+    walk = ReleaseWalk(index, profile, policy, fall_back=fall_back)
     blobs = [index_digest]
     while wanted := walk.wanted():
         for descriptor in wanted:
@@ -51,9 +56,5 @@ async def verify_release(index: bytes, *, profile: str, policy: TrustPolicy, rea
             await asyncio.to_thread(walk.feed, descriptor.digest, data)
             blobs.append(descriptor.digest)
     release = walk.result()
-    variant = release.variants.get(profile)
-    if variant is None:
-        known = ", ".join(sorted(release.variants)) or "none"
-        advice = f"the release has variants for: {known}"
-        raise NotFoundError(what="variant for profile", name=profile, advice=advice)
+    (variant,) = release.variants.values()
     return Candidate(release=release, variant=variant, index_digest=index_digest, blobs=tuple(dict.fromkeys(blobs)))

@@ -148,6 +148,15 @@ class GoldenTolerance(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
     rtol: Annotated[float, msgspec.Meta(ge=0.0)] = 1e-3
 
 
+class FallbackChain(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a node serves where the variant of its own profile is missing or does not run there.
+
+    ``profiles`` are tried in this order: variants of the same release, of which the first that proves itself serves.
+    """
+
+    profiles: Annotated[tuple[ModelName, ...], msgspec.Meta(max_length=8)] = ()
+
+
 class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole contract of one model version."""
 
@@ -164,6 +173,7 @@ class Contract(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     cache: CachePolicy = CachePolicy()
     privacy: Privacy = Privacy()
     golden: GoldenTolerance = GoldenTolerance()
+    fallback: FallbackChain = FallbackChain()
 
     @property
     def scored(self) -> TensorRule:

@@ -11,6 +11,7 @@
 9. ``accuracy.maximum`` bounds an error, ``accuracy.minimum`` everything else; shares lie between 0 and 1.
 10. ``auc`` is held against labels: the fp32 model's scores are no classes.
 11. No model is called ``stats``: ``/v2/models/stats`` is the agent's own page (as in Triton's statistics extension).
+12. No profile is named twice in ``fallback.profiles``.
 """
 
 from __future__ import annotations
@@ -121,6 +122,11 @@ def _whole(contract: Contract) -> Iterator[_Violation]:
     # Rule 11
     if contract.name == RESERVED_NAME:
         yield "name", "a name that no endpoint of the agent has", repr(contract.name)
+    # Rule 12
+    chain = contract.fallback.profiles
+    for i, name in enumerate(chain):
+        if name in chain[:i]:
+            yield f"fallback.profiles[{i}]", "names that differ", f"{name!r} twice"
 
 
 def _accuracy(target: AccuracyTarget) -> Iterator[_Violation]:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import InitVar, dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from edge_bundle.archive import unpack
 from edge_bundle.attestation import Provenance, check_subject, parse_proofs, parse_provenance
@@ -49,6 +49,8 @@ from edge_bundle.release_documents import (
     parse_release_index,
 )
 from edge_bundle.variant_rules import check_variant
+
+T = TypeVar("T")
 
 _TOKEN = object()
 """Only this module holds it, so only the walk makes verified objects."""
@@ -97,14 +99,16 @@ class VerifiedRelease:
 class ReleaseWalk:
     """Feed it the blobs it wants until it wants none; then ``result()`` is the verified release.
 
-    Constructing it parses the release index. With a ``profile`` only that variant's blobs are wanted. Each method
-    raises ``VerificationError`` subclasses, ``FormatError`` or ``LimitExceededError`` for what is wrong with the
-    release and ``NotFoundError`` for a profile it lacks; after such a refusal every method raises it again. Only a
-    blob that differs from its descriptor (``DigestMismatchError`` from ``feed``) may be fetched again and fed anew.
+    Constructing it parses the release index. With a ``profile`` only that variant's blobs are wanted; with
+    ``fall_back``, where the release has no such variant, those of the first profile that the contract names in its
+    place. Each method raises ``VerificationError`` subclasses, ``FormatError`` or ``LimitExceededError`` for what is
+    wrong with the release and ``NotFoundError`` for a profile it lacks; after such a refusal every method raises it
+    again. Only a blob that differs from its descriptor (``DigestMismatchError`` from ``feed``) may be fetched again and
+    fed anew.
     """
 
-    def __init__(self, index: bytes, profile: str | None, policy: TrustPolicy) -> None:
-        self._steps = _verify(index, profile, policy)
+    def __init__(self, index: bytes, profile: str | None, policy: TrustPolicy, *, fall_back: bool = False) -> None:
+        self._steps = _verify(index, profile, policy, fall_back=fall_back)
         self._pending: dict[Digest, Descriptor] = {}
         self._blobs: dict[Digest, bytes] = {}
         self._refusal: SkerryError | None = None
@@ -171,21 +175,25 @@ def walk_source(index: bytes, source: BlobSource, policy: TrustPolicy, profile: 
 
 
 _Blobs: TypeAlias = Mapping[Digest, bytes]
-_Steps: TypeAlias = Generator[tuple[Descriptor, ...], _Blobs, VerifiedRelease]
+_Steps: TypeAlias = Generator[tuple[Descriptor, ...], _Blobs, T]
 """Yields the blobs that the next step needs, is sent their checked bytes."""
 
 
-def _verify(index: bytes, profile: str | None, policy: TrustPolicy) -> _Steps:
+def _verify(index: bytes, profile: str | None, policy: TrustPolicy, *, fall_back: bool) -> _Steps[VerifiedRelease]:
     release = parse_release_index(index)  # step 1
     blobs = yield (release.provenance, release.proof)
     signed = _check_envelopes(release, blobs, policy)  # step 2
     blobs = yield (release.bundle,)
     bundle = _check_bundle(release, signed.proofs, parse_bundle_index(blobs[release.bundle.digest]))  # step 3
+    terms = None
+    if fall_back and profile is not None and profile not in bundle.variants:
+        profile, terms = yield from _first_fallback(bundle, profile)
     chosen = _choose(bundle, profile)
     images = yield tuple(chosen.values())
     variants: dict[str, VerifiedVariant] = {}
     for name, descriptor in chosen.items():  # steps 4 and 5
         parts = parse_image_manifest(images[descriptor.digest])
+        _agree(f"variant {name}: contract", terms or parts.contract.digest, parts.contract.digest)
         blobs = yield (parts.config, parts.contract, parts.artifact, parts.golden)
         variants[name] = _check_parts(release, signed.proofs[name], parts, blobs)
     return VerifiedRelease(
@@ -254,6 +262,20 @@ def _choose(bundle: BundleDocument, profile: str | None) -> dict[str, Descriptor
             advice=f"the bundle has: {', '.join(sorted(bundle.variants))}",
         )
     return {profile: bundle.variants[profile]}
+
+
+def _first_fallback(bundle: BundleDocument, profile: str) -> _Steps[tuple[str, Digest]]:
+    """The profile that takes the place of one that the bundle lacks, and the digest of the contract that says so.
+
+    That contract is read from any variant; the chosen one must carry the same.
+    """
+    any_variant = bundle.variants[min(bundle.variants)]
+    images = yield (any_variant,)
+    parts = parse_image_manifest(images[any_variant.digest])
+    blobs = yield (parts.contract,)
+    contract = decode(blobs[parts.contract.digest], Contract, what="contract", max_bytes=MAX_CONTRACT_BYTES)
+    chosen = next((name for name in contract.fallback.profiles if name in bundle.variants), profile)
+    return chosen, parts.contract.digest
 
 
 def _check_parts(release: ReleaseDocument, proof: Proof, parts: VariantDocument, blobs: _Blobs) -> VerifiedVariant:

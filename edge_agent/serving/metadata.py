@@ -103,6 +103,9 @@ def _skerry_stats(deployment: Deployment, total: Counts) -> dict[str, Any]:
         "engine_us_per_row": deployment.runner.us_per_row,
         **latency,
     }
+    why = deployment.served.instead_of
+    if why is not None:
+        stats["instead_of"] = {"profile": why.profile, "error": why.error, "detail": why.detail}
     if deployment.reuse is not None:
         cache = deployment.reuse.cache
         counts = {name: getattr(cache.counts, name) for name in cache.counts.__dataclass_fields__}

@@ -25,6 +25,7 @@ class MetricsHandler:
         lines = [
             *_meter_lines(self._recorder.meters()),
             *_event_lines(self._recorder.events_dropped),
+            *_fallback_lines(self._deployments.all()),
             *_cache_lines(self._deployments.all()),
         ]
         return web.Response(
@@ -63,6 +64,15 @@ def _event_lines(dropped: int) -> Iterator[str]:
     yield "# HELP skerry_events_dropped_total Events lost because none was taken away for telemetry in time."
     yield "# TYPE skerry_events_dropped_total counter"
     yield f"skerry_events_dropped_total {dropped}"
+
+
+def _fallback_lines(deployments: tuple[Deployment, ...]) -> Iterator[str]:
+    yield "# HELP skerry_fallback Models that another profile's variant answers for, and the error behind it."
+    yield "# TYPE skerry_fallback gauge"
+    for item in deployments:
+        why = item.served.instead_of
+        if why is not None:
+            yield f'skerry_fallback{{{_labels(item.meter)},instead_of="{why.profile}",error="{why.error}"}} 1'
 
 
 def _cache_lines(deployments: tuple[Deployment, ...]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from skerry.options import FILE
-from skerry.output import ago, emit, short, table
+from skerry.output import ago, emit, facts, short, table
 from skerry.verb import json_option, verbose_option
 
 if TYPE_CHECKING:
@@ -56,18 +56,22 @@ def status(file: Path, as_json: bool) -> None:
 
 
 def _status_table(found: AgentStatus) -> RenderableType:
+    from rich.console import Group
+
     hub = found.hub
     contact = f"{hub.failures} failed polls, last: {hub.last_error}" if hub.failures else ago(hub.last_contact_ms)
     title = f"{found.node_name} ({hub.node_id or 'not enrolled'}), profile {found.profile}, hub {hub.url}: {contact}"
-    columns = ("model", "version", "variant", "bundle", "runtime", "since", "before")
-    return table(
+    columns = ("model", "version", "profile", "variant", "bundle", "runtime", "since", "before")
+    serving = table(
         title,
         columns,
         [
             (
-                s.model, s.version, short(s.variant_digest), short(s.bundle_digest), s.runtime, ago(s.activated_at_ms),
-                s.previous_version,
+                s.model, s.version, s.profile, short(s.variant_digest), short(s.bundle_digest), s.runtime,
+                ago(s.activated_at_ms), s.previous_version,
             )
             for s in found.slots
         ],
     )  # fmt: skip
+    reasons = {f"{one.model} on {one.profile}": str(one.instead_of) for one in found.fallbacks}
+    return Group(serving, "", facts("", reasons)) if reasons else serving

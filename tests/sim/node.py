@@ -45,12 +45,18 @@ def make_config(
 
 
 def make_node(
-    config: AgentConfig, hub: HubPort, clock: Clock, *, disk: Disk | None = None, prove: Prover | None = None
+    config: AgentConfig,
+    hub: HubPort,
+    clock: Clock,
+    *,
+    disk: Disk | None = None,
+    prove: Prover | None = None,
+    profile: str = PROFILE,
 ) -> Agent:
     """An agent that has just started and served nothing yet."""
     disk = disk or RealDisk()
     identity = IdentityStore(config.state, disk).load(lambda count: bytes(range(count)))
-    facts = NodeFacts(identity=identity, profile=PROFILE, agent_version="0.0.1", machine={})
+    facts = NodeFacts(identity=identity, profile=profile, agent_version="0.0.1", machine={})
     ports = Ports(disk=disk, hub=hub, clock=clock, monotonic=clock, uniform=lambda: 0.0)
     return assemble(config, facts, ports, prove=prove)
 
