@@ -15,15 +15,18 @@ def flags_digest(cpu_flags: Iterable[str]) -> str:
     return hashlib.sha256(" ".join(sorted(cpu_flags)).encode()).hexdigest()
 
 
-def measured_on_same_host(measured: MeasuredOn, *, runtime_version: str, threads: int) -> bool:
-    """Whether architecture, CPU model and flags, runtime version and thread count are those of the proof.
-
-    An emulator's bits are no promise for the device itself, and neither are those of a CPU whose flags are not known.
-    """
-    if measured.execution is not Execution.DEVICE or not measured.cpu_flags_digest:
-        return False
-    if (measured.runtime_version, measured.threads) != (runtime_version, threads):
-        return False
+def same_machine(measured: MeasuredOn) -> bool:
+    """Whether architecture, CPU model and flags are those of the proof; a CPU whose flags are not known is another."""
     arch, cpu = platform.machine().lower(), detect_cpu()
     here = (arch, cpu.model or platform.machine(), flags_digest(cpu.flags))
     return (measured.arch, measured.cpu, measured.cpu_flags_digest) == here
+
+
+def measured_on_same_host(measured: MeasuredOn, *, runtime_version: str, threads: int) -> bool:
+    """Whether the machine, the runtime version and the thread count are those of the proof.
+
+    An emulator's bits are no promise for the device itself.
+    """
+    if measured.execution is not Execution.DEVICE:
+        return False
+    return (measured.runtime_version, measured.threads) == (runtime_version, threads) and same_machine(measured)

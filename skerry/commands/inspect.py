@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from skerry.options import FILE
-from skerry.output import emit, facts, short, table
+from skerry.output import emit, facts, pairs, short, table
 from skerry.verb import json_option, verbose_option
 
 if TYPE_CHECKING:
@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("path", type=FILE)
+@click.option("--proof", "in_full", is_flag=True, help="Every figure of every variant's proof.")
 @json_option
 @verbose_option
-def inspect(path: Path, as_json: bool) -> None:
+def inspect(path: Path, in_full: bool, as_json: bool) -> None:
     """Describe the ONNX file or bundle at PATH. Nothing is verified; see `skerry verify`."""
     from rich.console import Group
 
@@ -35,7 +36,12 @@ def inspect(path: Path, as_json: bool) -> None:
         emit(model, as_json=as_json, render=lambda: _model_table(model))
         return
     bundle = found
-    emit(bundle, as_json=as_json, render=lambda: Group(_bundle_table(bundle), "", _variant_table(bundle.variants)))
+
+    def tables() -> RenderableType:
+        proofs = _proof_tables(bundle.variants) if in_full else ()
+        return Group(_bundle_table(bundle), "", _variant_table(bundle.variants), *proofs)
+
+    emit(bundle, as_json=as_json, render=tables)
 
 
 def _model_table(model: ModelDescription) -> RenderableType:
@@ -66,10 +72,12 @@ def _bundle_table(bundle: BundleDescription) -> RenderableType:
 
 
 def _variant_table(variants: Iterable[VariantDescription]) -> RenderableType:
+    from compiler.metrics.text import value_text
+
     rows = []
     for variant in variants:
         manifest, proof = variant.manifest, variant.proof
-        accuracy = f"{proof.accuracy.value:.2%}" if proof else ""
+        accuracy = value_text(proof.accuracy.metric, proof.accuracy.value) if proof else ""
         latency = f"{proof.latency.p50_us:.1f}" if proof and proof.latency else ""
         rows.append((
             manifest.profile, f"{manifest.runtime} {manifest.precision.value}", manifest.numeric_class.value,
@@ -77,6 +85,17 @@ def _variant_table(variants: Iterable[VariantDescription]) -> RenderableType:
         ))  # fmt: skip
     columns = ("profile", "runs on", "numeric class", "accuracy#", "p50 us#", "download kB#", "digest")
     return table("variants", columns, rows)
+
+
+def _proof_tables(variants: Iterable[VariantDescription]) -> Iterator[RenderableType]:
+    from compiler.proof_facts import proof_facts
+
+    for variant in variants:
+        if variant.proof:
+            yield ""
+            yield facts(f"proof of {variant.manifest.profile}", {
+                **proof_facts(variant.proof), "toolchain": pairs(variant.manifest.toolchain),
+            })  # fmt: skip
 
 
 def _specs(specs: Iterable[TensorSpec]) -> str:

@@ -13,27 +13,29 @@ from skerry.output import emit, facts
 from skerry.verb import json_option, verbose_option
 
 if TYPE_CHECKING:
-    from compiler.recompute import Row
+    from compiler.recomputed import Row
     from edge_bundle.walk import VerifiedRelease
 
 
 @click.command()
 @click.argument("bundle", type=FILE)
 @click.option("--profile", help="Only this variant.")
-@click.option("--recompute", is_flag=True, help="Measure accuracy and agreement again, and compare with the proof.")
+@click.option("--recompute", is_flag=True, help="Measure every figure of the proofs again, and say which hold.")
 @click.option("--evaluation", type=FILE, help="The evaluation set that the proof was made on (for --recompute).")
-@click.option("--model", type=FILE, help="The source model; with it, agreement with fp32 is measured again too.")
+@click.option("--model", type=FILE, help="The source model; with it, what is held against fp32 is measured again too.")
+@click.option("--calibration", type=FILE, help="The calibration set; with it, its digest is compared too.")
 @owner_options
 @json_option
 @verbose_option
 @click.pass_context
 def verify(
     context: click.Context, bundle: Path, *, profile: str | None, recompute: bool, evaluation: Path | None,
-    model: Path | None, owner_keys: tuple[Path, ...], threshold: int | None, as_json: bool,
+    model: Path | None, calibration: Path | None, owner_keys: tuple[Path, ...], threshold: int | None, as_json: bool,
 ) -> None:  # fmt: skip
     """Check every digest and signature of BUNDLE, as an agent would.
 
-    With --recompute, exit code 1 if a figure differs from the signed one.
+    With --recompute, exit code 1 if a figure does not hold. A variant that nothing here can run keeps its signed
+    figures, with the reason; exit code 5 if that is so of every variant.
     """
     from edge_bundle.layout import Layout
     from edge_bundle.walk import walk_source
@@ -42,7 +44,9 @@ def verify(
         raise click.UsageError("--recompute needs --evaluation")
     with Layout.open(bundle) as layout:
         release = walk_source(layout.index, layout, trust_policy(owner_keys, threshold), profile)
-    rows = _recompute(release, evaluation, model, quiet=as_json) if recompute and evaluation else ()
+    rows: tuple[Row, ...] = ()
+    if recompute and evaluation:
+        rows = _recompute(release, evaluation, model, calibration, quiet=as_json)
     value = {
         "name": release.name,
         "version": release.version,
@@ -57,18 +61,22 @@ def verify(
         _print_rows(rows)
     if any(row.ok is False for row in rows):
         context.exit(ExitCode.CHECK_FAILED)
+    if rows and not any(row.figure == "repeatable" and row.recomputed is not None for row in rows):
+        context.exit(ExitCode.UNAVAILABLE)
 
 
-def _recompute(release: VerifiedRelease, evaluation: Path, model: Path | None, *, quiet: bool) -> tuple[Row, ...]:
+def _recompute(
+    release: VerifiedRelease, evaluation: Path, model: Path | None, calibration: Path | None, *, quiet: bool
+) -> tuple[Row, ...]:
     from compiler.recompute import recompute
     from skerry.progress import progress_bars
 
     with progress_bars(quiet=quiet) as bars:
-        return recompute(release, evaluation, model_path=model, progress=bars)
+        return recompute(release, evaluation, model_path=model, calibration_path=calibration, progress=bars)
 
 
 def _print_rows(rows: tuple[Row, ...]) -> None:
-    from compiler.report_table import recompute_table
+    from compiler.recompute_table import recompute_tables
     from skerry.output import console
 
-    console().print(recompute_table(rows))
+    console().print(recompute_tables(rows))

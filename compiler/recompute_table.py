@@ -1,0 +1,49 @@
+"""Signed figures beside those measured again, for a terminal. Printing is the caller's."""
+
+from __future__ import annotations
+
+from itertools import groupby
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from compiler.recomputed import Row, Value
+
+DIGEST_CHARS = 12
+"""Hex digits of a digest that are shown."""
+
+VERDICTS = {True: ("holds", "green"), False: ("DIFFERS", "bold red"), None: ("shown", "dim")}
+
+
+def recompute_tables(rows: tuple[Row, ...]) -> RenderableType:
+    """One table per variant."""
+    return Group(*(_table(profile, tuple(some)) for profile, some in groupby(rows, key=lambda row: row.profile)))
+
+
+def _table(profile: str, rows: tuple[Row, ...]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title=f"recomputed {profile}", title_justify="left", pad_edge=False)
+    table.add_column("figure")
+    table.add_column("signed", justify="right", no_wrap=True)
+    table.add_column("recomputed", justify="right", no_wrap=True)
+    table.add_column("", overflow="fold")
+    for row in rows:
+        word, style = VERDICTS[row.ok]
+        # Text, not str: a note may hold square brackets, which are markup in a str.
+        verdict = Text(word, style=style).append(f": {row.note}" if row.note else "", style="dim")
+        table.add_row(Text(row.figure), number(row.signed), number(row.recomputed), verdict)
+    return table
+
+
+def number(value: Value) -> str:
+    """A figure without needless digits, a digest by its first."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return str(value).lower()
+        case str():
+            return value.removeprefix("sha256:")[:DIGEST_CHARS]
+        case _:
+            return f"{value:.6g}"
