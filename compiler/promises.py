@@ -20,11 +20,20 @@ def check_accuracy(contract: Contract, profile: str, got: AccuracyProof, referen
         ContractNotMetError: says by how much, in points for shares and areas, in the metric's own unit otherwise.
 
     """
+    missed = missed_accuracy(contract, profile, got, reference)
+    if missed is not None:
+        raise missed
+
+
+def missed_accuracy(
+    contract: Contract, profile: str, got: AccuracyProof, reference: AccuracyProof
+) -> ContractNotMetError | None:
+    """The first rule of accuracy that is broken."""
     target, metric = contract.accuracy, contract.accuracy.metric
     drop = drop_of(got, reference)
     if drop > target.max_drop + ROUNDING:
         worse = "above" if metric.lower_is_better else "below"
-        raise ContractNotMetError(
+        return ContractNotMetError(
             profile=profile,
             rule="accuracy.max_drop",
             expected=f"at most {amount_text(metric, target.max_drop)} {worse} the fp32 model "
@@ -35,9 +44,10 @@ def check_accuracy(contract: Contract, profile: str, got: AccuracyProof, referen
         )
     low, high = target.minimum, target.maximum
     if low is not None and got.value < low - ROUNDING:
-        raise _missed(profile, "accuracy.minimum", f"at least {value_text(metric, low)}", got, low - got.value)
+        return _missed(profile, "accuracy.minimum", f"at least {value_text(metric, low)}", got, low - got.value)
     if high is not None and got.value > high + ROUNDING:
-        raise _missed(profile, "accuracy.maximum", f"at most {value_text(metric, high)}", got, got.value - high)
+        return _missed(profile, "accuracy.maximum", f"at most {value_text(metric, high)}", got, got.value - high)
+    return None
 
 
 def shortfall(contract: Contract, got: AccuracyProof, reference: AccuracyProof) -> float:

@@ -4,22 +4,28 @@ Requires: a fused graph and, for schemes with activations, what calibration saw 
 Ensures:
     1. every scheme asked for has a graph with DequantizeLinear of ai.onnx and the same interface;
     2. Softmax and other probability heads stay in float, but for devices that have none;
-    3. with a scheme of 7 bits every stored activation is at most 127, whatever the input: a ``Clip`` says so.
+    3. with a scheme of 7 bits every stored activation is at most 127, whatever the input: a ``Clip`` says so;
+    4. under ONNX Runtime every graph keeps the contract's accuracy; layers that were put back for it have a reason.
 
-The rules are in ``compiler/quantization``.
+The rules are in ``compiler/quantization`` and ``compiler/accuracy_control``.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
+from compiler.accuracy_control.control import Task, control
 from compiler.attempts import attempt, refuse, remaining
-from compiler.compilation import Compilation, Refusal
+from compiler.compilation import Compilation, Refusal, need
+from compiler.graph import Graph
 from compiler.passes.ensures import ensure
 from compiler.progress import Progress
-from compiler.quantization.observed import nothing_observed
-from compiler.quantization.quantize import quantize
+from compiler.quantization.observed import Observed, nothing_observed
+from compiler.quantization.quantize import Quantizer
 from compiler.quantized import Quantized
+from compiler.reference import reference_of
 from compiler.scheme import Scheme, scheme_of
 from hardware_profiles.schema import Profile
 
@@ -27,10 +33,11 @@ NAME = "quantize"
 
 
 def run(state: Compilation, progress: Progress) -> Compilation:
-    """Quantize for every scheme in use.
+    """Quantize for every scheme in use, and put layers back where the contract asks for it.
 
     Raises:
         CompileError: the quantizer cannot handle the graph, or nothing in it can be quantized.
+        ContractNotMetError: no mix of precisions keeps the contract's accuracy.
 
     """
     by_scheme: dict[Scheme, list[Profile]] = {}
@@ -41,21 +48,55 @@ def run(state: Compilation, progress: Progress) -> Compilation:
         return state
     observed = state.observed or nothing_observed(state.current.digest)
     progress.start(NAME, len(by_scheme))
-    quantized: dict[Scheme, Quantized] = {}
-    refusals: list[Refusal] = []
+    made: list[tuple[Scheme, _Made | Refusal]] = []
     for scheme, profiles in by_scheme.items():
-        made = attempt(state, profiles[0], NAME, lambda scheme=scheme: quantize(state.current, observed, scheme))  # type: ignore[misc]
-        if isinstance(made, Refusal):
-            refusals += [replace(made, profile=profile) for profile in profiles]
-        else:
-            quantized[scheme] = made
+        made.append((scheme, attempt(state, profiles[0], NAME, partial(_quantize, state.current, observed, scheme))))
         progress.advance()
     progress.done()
+    quantized: dict[Scheme, Quantized] = {}
+    refusals: list[Refusal] = []
+    for scheme, one in made:
+        profiles = by_scheme[scheme]
+        held = one if isinstance(one, Refusal) else _hold(state, one, observed, profiles, progress)
+        if isinstance(held, Refusal):
+            refusals += [replace(held, profile=profile) for profile in profiles]
+        else:
+            state, quantized[scheme] = held
     return refuse(replace(state, quantized=quantized), refusals)
 
 
+@dataclass(frozen=True)
+class _Made:
+    """A scheme's first graph, and what makes others."""
+
+    quantizer: Quantizer
+    quantized: Quantized
+
+
+def _quantize(graph: Graph, observed: Observed, scheme: Scheme) -> _Made:
+    quantizer = Quantizer(graph, observed, scheme)
+    return _Made(quantizer, quantizer.quantize({}))
+
+
+def _hold(
+    state: Compilation, made: _Made, observed: Observed, profiles: Sequence[Profile], progress: Progress
+) -> tuple[Compilation, Quantized] | Refusal:
+    """The graph that keeps the contract; the state knows the fp32 reference afterwards."""
+    state = replace(state, reference=reference_of(state, progress))
+    task = Task(
+        graph=state.current,
+        scheme=made.quantized.scheme,
+        rows=observed.rows,
+        contract=state.sources.contract,
+        reference=need(state.reference, "fp32 reference"),
+        profiles=", ".join(dict.fromkeys(profile.name for profile in profiles)),
+    )
+    held = attempt(state, profiles[0], NAME, partial(control, made.quantizer, made.quantized, task, progress))
+    return held if isinstance(held, Refusal) else (state, held)
+
+
 def check(state: Compilation) -> None:
-    """Rules 1 and 2."""
+    """Rules 1 and 2; rule 4 raises where it is measured."""
     for graph in (one.graph for one in state.quantized.values()):
         ensure(graph.quantized, stage=NAME, promise="the graph is in QDQ form")
         ensure(
