@@ -7,10 +7,11 @@ from importlib import resources
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from compiler import proof_text
 from compiler.compile import CompileResult
-from compiler.metrics.text import interval_text, share_text
-from compiler.plots import plots
-from compiler.report_table import drop, short_digest
+from compiler.metrics.text import interval_text
+from compiler.plots.page import plots
+from compiler.report_table import short_digest
 
 TEMPLATE = "report.html.j2"
 
@@ -19,10 +20,13 @@ def render_html(result: CompileResult) -> str:
     """The page. Deterministic for equal figures."""
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["interval"] = interval_text
-    environment.filters["drop"] = drop
-    environment.filters["share"] = share_text
     environment.filters["short"] = short_digest
     source = resources.files("compiler").joinpath(TEMPLATE).read_text(encoding="utf-8")
     proofs = [variant.proof for variant in result.variants]
-    drawn = [(plot.title, plot.note, Markup(plot.svg)) for plot in plots(proofs, result.reference)]  # noqa: S704 - ours
-    return environment.from_string(source).render(result=result, plots=drawn)
+    drawn = [
+        (plot, Markup(plot.svg))  # noqa: S704 - our own drawing
+        for plot in plots(proofs, result.reference, result.quantized)
+    ]
+    return environment.from_string(source).render(
+        result=result, proofs=proofs, plots=drawn, text=proof_text, kept=proof_text.kept_layers(proofs)
+    )

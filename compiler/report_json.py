@@ -8,12 +8,13 @@ from typing import Any
 
 import msgspec
 
+from compiler.compilation import Refusal
 from compiler.compile import CompileResult
 from compiler.metrics.text import drop_of
 
 
 def report(result: CompileResult) -> dict[str, Any]:
-    """Everything in the result as JSON builtins; ``drop``: how much worse than fp32, in the metric's own unit."""
+    """Everything in the result as JSON builtins; ``drop`` is how much worse than the fp32 reference, in its unit."""
     return {
         "name": result.name,
         "version": result.version,
@@ -22,6 +23,8 @@ def report(result: CompileResult) -> dict[str, Any]:
         "model_digest": result.model_digest,
         "bundle_dir": str(result.bundle_dir),
         "ml_bom": str(result.ml_bom_path),
+        "provenance": str(result.provenance_path),
+        "attestations": str(result.attestations_path),
         "signed_by": list(result.signed_by),
         "reference": msgspec.to_builtins(result.reference),
         "variants": [
@@ -32,6 +35,16 @@ def report(result: CompileResult) -> dict[str, Any]:
             }
             for variant in result.variants
         ],
+        "refused": [_refusal(one) for one in result.refused],
+        "races": [msgspec.to_builtins(race) for race in result.races],
+        "quantized": [
+            {
+                "scheme": str(one.scheme),
+                "layers": [asdict(layer) for layer in one.layers],
+                "notes": list(one.notes),
+            }
+            for one in result.quantized
+        ],
         "passes": [asdict(stage) for stage in result.stages],
     }
 
@@ -39,3 +52,15 @@ def report(result: CompileResult) -> dict[str, Any]:
 def report_bytes(result: CompileResult) -> bytes:
     """The report as an indented UTF-8 file."""
     return (json.dumps(report(result), indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _refusal(one: Refusal) -> dict[str, str]:
+    return {
+        "profile": one.profile.name,
+        "runtime": one.profile.runtime,
+        "precision": one.profile.precision.value,
+        "pass": one.stage,
+        "error": one.error.name,
+        "reason": str(one.error),
+        "advice": one.error.advice,
+    }

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.table import Table
+from rich.text import Text
 
+from compiler import proof_text
 from compiler.compile import CompileResult, VariantResult
-from compiler.metrics.text import drop_of, drop_text, interval_text, share_text
-from compiler.recompute import Row
-from edge_bundle.proof import AccuracyProof
+from compiler.metrics.text import interval_text
+from edge_bundle.proof import AccuracyProof, Proof
 
 DIGEST_CHARS = 12
 """Hex digits of a digest that are shown."""
@@ -19,15 +21,22 @@ DIGEST_CHARS = 12
 UNLIMITED = 10_000
 """Columns under which a table is measured to learn what it would like to have."""
 
+MAX_KEPT = 24
+"""Layers that are listed; the page and ``--json`` have them all."""
+
 KB = 1000
 MIB = 1 << 20
 
+QUALITY = ("accuracy (95 % CI)", "drop", "paired (95 % CI)", "agrees", "SQNR dB")
+COST = ("p50 us", "p90 us", "p99 us", "kB", "MiB")
+"""``MiB`` is peak memory, ``kB`` the artifact."""
 
-FIGURES = ("accuracy (95 % CI)", "drop", "agrees", "p50 us", "p99 us", "kB", "MiB")
-"""Columns with numbers, to the right; ``MiB`` is peak memory, ``kB`` the artifact."""
+SHORT_QUALITY = ("accuracy (95 % CI)", "drop", "agrees", "SQNR dB")
+OPTIONAL = ("on device", "measured")
+"""Columns that are left out where no variant has anything to say in them."""
 
-QUALITY = ("profile", "accuracy (95 % CI)", "drop", "agrees", "digest")
-COST = ("profile", "runtime", "p50 us", "p99 us", "kB", "MiB")
+FIGURES = frozenset({*QUALITY, *COST, "to the winner"})
+"""Columns that are aligned to the right."""
 
 
 @dataclass(frozen=True)
@@ -44,24 +53,32 @@ class Fitting:
 
 
 def variants_table(result: CompileResult) -> Fitting:
-    """One line per variant: what was measured, and its digest.
-
-    Below 118 columns without the runtime, which the profile implies; below 98, two tables of at most 72.
-    """
+    """One line per variant: what was measured, and its digest; two tables where the terminal is too narrow for one."""
     title = f"{result.name} {result.version}"
     cells = [_cells(variant, result.reference) for variant in result.variants]
-    whole = _table(title, ("profile", "runtime", *FIGURES, "digest"), cells)
-    short = _table(title, ("profile", *FIGURES, "digest"), cells)
-    return Fitting((whole, short, Group(_table(title, QUALITY, cells), _table("", COST, cells))))
+    optional = tuple(column for column in OPTIONAL if any(row[column] for row in cells))
+    whole = _variants(title, ("profile", "runtime", *QUALITY, *COST, *optional, "digest"), cells)
+    quality = _variants(title, ("profile", *QUALITY), cells)
+    cost = _variants("", ("profile", "runtime", *COST, *optional, "digest"), cells)
+    short = [_variants(title, ("profile", *SHORT_QUALITY), cells), _variants("", ("profile", *COST, "digest"), cells)]
+    rest = [_variants("", ("profile", "runtime", *optional), cells)] if optional else []
+    return Fitting((whole, Group(quality, cost), Group(quality, *short[1:], *rest), Group(*short, *rest)))
 
 
-def _table(title: str, columns: tuple[str, ...], rows: list[dict[str, str]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, collapse_padding=True)
-    for column in columns:
-        table.add_column(column, justify="right" if column in FIGURES else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(row[column] for column in columns))
-    return table
+def notes_tables(result: CompileResult) -> Group:
+    """Whatever else there is to say: refused profiles with the reason, races, slices, layers kept in more bits."""
+    proofs = [variant.proof for variant in result.variants]
+    kept = [
+        (profiles, f"{layer.operator} {layer.layer}", layer.precision, layer.reason)
+        for profiles, layer in proof_text.kept_layers(proofs)
+    ]
+    more = [("", f"and {len(kept) - MAX_KEPT} more", "", "")] if len(kept) > MAX_KEPT else []
+    return Group(
+        *_slices(proofs),
+        *_listed("layers kept in more bits", ("profiles", "layer", "precision", "reason"), [*kept[:MAX_KEPT], *more]),
+        *_listed("races", ("profile", "candidate", "p50 us", "to the winner", "result"), _races(result)),
+        *_listed("refused", ("profile", "pass", "reason", "what to do"), _refusals(result)),
+    )
 
 
 def passes_table(result: CompileResult) -> Table:
@@ -88,50 +105,79 @@ def passes_table(result: CompileResult) -> Table:
     return table
 
 
-def recompute_table(rows: tuple[Row, ...]) -> Table:
-    """Signed figures beside the ones measured again."""
-    table = Table(box=box.SIMPLE_HEAD, title="recomputed", title_justify="left")
-    table.add_column("profile", no_wrap=True)
-    table.add_column("figure", no_wrap=True)
-    table.add_column("signed", justify="right", no_wrap=True)
-    table.add_column("recomputed", justify="right", no_wrap=True)
-    table.add_column("")
-    for row in rows:
-        verdict = {True: "[green]equal[/green]", False: "[bold red]DIFFERS[/bold red]", None: "[dim]shown[/dim]"}[
-            row.ok
-        ]
-        table.add_row(row.profile, row.figure, number(row.signed), number(row.recomputed), verdict)
-    return table
-
-
-def drop(got: AccuracyProof, reference: AccuracyProof) -> str:
-    """How much worse than the fp32 model, in points or the metric's own unit."""
-    return drop_text(got.metric, drop_of(got, reference))
-
-
-def number(value: float | bool | None) -> str:
-    """A figure without needless digits."""
-    if value is None:
-        return "not measured"
-    return str(value).lower() if isinstance(value, bool) else f"{value:.6g}"
-
-
 def short_digest(digest: str) -> str:
     """The first hex digits."""
     return digest.removeprefix("sha256:")[:DIGEST_CHARS]
 
 
+def _slices(proofs: Sequence[Proof]) -> Iterable[Fitting]:
+    """A column for each slice, or a row where there is no room."""
+    names = sorted({name for proof in proofs for name in proof.slices})
+    columns = ("profile", *names)
+    by_profile = [
+        (proof.profile, *(interval_text(proof.slices[name]) if name in proof.slices else "" for name in names))
+        for proof in proofs
+    ]
+    rows = [(name, *row) for index, name in enumerate(names, 1) for row in ((one[0], one[index]) for one in by_profile)]
+    title = "accuracy by slice"
+    for wide in _listed(title, columns, by_profile if names else ()):
+        yield Fitting((wide, *_listed(title, ("slice", "profile", "accuracy (95 % CI)"), rows)))
+
+
+def _refusals(result: CompileResult) -> Iterable[tuple[str, ...]]:
+    for one in result.refused:
+        yield one.profile.name, one.stage, f"{one.error} [{one.error.name}]", one.error.advice
+
+
+def _races(result: CompileResult) -> Iterable[tuple[str, ...]]:
+    for race in result.races:
+        for one in race.field:
+            yield (
+                race.profile,
+                f"{one.runtime} {one.precision.value}",
+                "" if one.p50_us is None else f"{one.p50_us:.1f}",
+                "" if one.behind is None else f"{one.behind:.2f}x",
+                one.refusal or ("won" if one.won else "slower"),
+            )
+
+
+def _listed(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterable[Table]:
+    """A table with room for sentences, if there are rows; names and reasons are text, not markup."""
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False, collapse_padding=True)
+    for column in columns:
+        table.add_column(column, overflow="fold", justify="right" if column in FIGURES else "left")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    if table.row_count:
+        yield table
+
+
+def _variants(title: str, columns: tuple[str, ...], rows: list[dict[str, str]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, collapse_padding=True)
+    for column in columns:
+        table.add_column(column, justify="right" if column in FIGURES else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(row[column]) for column in columns))
+    return table
+
+
 def _cells(variant: VariantResult, reference: AccuracyProof) -> dict[str, str]:
     proof = variant.proof
+    p50, p90, p99 = proof_text.latency_texts(proof)
     return {
         "profile": proof.profile,
         "runtime": f"{variant.manifest.runtime} {proof.precision.value}",
         "accuracy (95 % CI)": interval_text(proof.accuracy),
-        "drop": drop(proof.accuracy, reference),
-        "agrees": share_text(proof.agreement.top1),
-        "p50 us": f"{proof.latency.p50_us:.1f}" if proof.latency else "",
-        "p99 us": f"{proof.latency.p99_us:.1f}" if proof.latency else "",
+        "drop": proof_text.loss_text(proof.accuracy, reference),
+        "paired (95 % CI)": proof_text.paired_text(proof.paired, proof.accuracy.metric),
+        "agrees": proof_text.agreement_text(proof.agreement),
+        "SQNR dB": proof_text.sqnr_text(proof.agreement),
+        "p50 us": p50,
+        "p90 us": p90,
+        "p99 us": p99,
         "kB": f"{proof.artifact_bytes / KB:.1f}",
         "MiB": f"{proof.peak_rss_bytes / MIB:.1f}",
+        "on device": proof_text.placement_text(proof.placement) if proof.placement else "",
+        "measured": proof_text.execution_text(proof),
         "digest": short_digest(proof.variant_digest),
     }

@@ -120,10 +120,16 @@ def _write_copies(result: CompileResult, tar: Path | None, html: Path | None) ->
 def _tables(result: CompileResult) -> RenderableType:
     from rich.console import Group
 
-    from compiler.report_table import passes_table, variants_table
+    from compiler.report_table import notes_tables, passes_table, variants_table
 
-    bundle = facts("", {"bundle": result.bundle_digest, "folder": result.bundle_dir, "ML-BOM": result.ml_bom_path})
-    return Group(passes_table(result), variants_table(result), bundle)
+    bundle = facts("", {
+        "bundle": result.bundle_digest,
+        "folder": result.bundle_dir,
+        "ML-BOM": result.ml_bom_path,
+        "provenance": result.provenance_path,
+        "attestations": result.attestations_path,
+    })  # fmt: skip
+    return Group(passes_table(result), variants_table(result), notes_tables(result), bundle)
 
 
 def _if_there(path: Path) -> Path | None:
@@ -132,7 +138,6 @@ def _if_there(path: Path) -> Path | None:
 
 def _choose(names: tuple[str, ...], folders: tuple[Path, ...], *, calibrated: bool) -> tuple[Profile, ...]:
     """The profiles named; by default those that fit, without those that a missing calibration set rules out."""
-    from edge_bundle.manifest import Precision
     from hardware_profiles.detect import detect
     from hardware_profiles.loader import load_profile, load_profiles
     from hardware_profiles.ranking import by_default
@@ -142,7 +147,7 @@ def _choose(names: tuple[str, ...], folders: tuple[Path, ...], *, calibrated: bo
     fitting = by_default(load_profiles(folders), detect())
     if calibrated:
         return fitting
-    kept = tuple(profile for profile in fitting if profile.precision is not Precision.INT8)
+    kept = tuple(profile for profile in fitting if not profile.precision.calibrated)
     left_out = ", ".join(profile.name for profile in fitting if profile not in kept)
     click.echo(f"skerry: no calibration set: {left_out} left out; give --calibration to have them", err=True)
     return kept
