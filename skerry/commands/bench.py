@@ -83,7 +83,7 @@ def bench(
     target_qps: float | None, seed: int, out: Path | None, owner_keys: tuple[Path, ...], threshold: int | None,
     unverified: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Measure the variants of BUNDLE in a scenario of MLPerf Inference.
+    """Measure the variants of BUNDLE in a scenario of MLPerf.
 
     single-stream: one query after the other, ranked by p90 latency. multi-stream: the same with several samples a
     query, by p99 latency. server: queries at random times (Poisson), by the highest rate with p99 latency within a
