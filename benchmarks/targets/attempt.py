@@ -1,6 +1,7 @@
-"""One model for some profiles, in a process of its own: ``python -m benchmarks.targets.attempt FOLDER PROFILE...``.
+"""One model for some profiles, by itself: ``python -m benchmarks.targets.attempt OUT FOLDER PROFILE...``.
 
-Prints the outcomes as JSON, one a line. FOLDER is as ``skerry compile`` takes it.
+FOLDER is as ``skerry compile`` takes it. The outcomes go to the file OUT as JSON, one a line: vendors' libraries write
+to standard output as they like.
 """
 
 from __future__ import annotations
@@ -68,12 +69,12 @@ def _request(folder: Path, profiles: Sequence[Profile], out_dir: Path) -> Compil
     )
 
 
-def main(folder: Path, names: Sequence[str]) -> None:
-    """Print the outcomes."""
-    for one in attempt(folder, [load_profile(name) for name in names]):
-        sys.stdout.write(msgspec.json.encode(one).decode() + "\n")
-        sys.stdout.flush()
+def main(out: Path, folder: Path, names: Sequence[str]) -> None:
+    """Write the outcomes."""
+    with out.open("w", encoding="utf-8") as stream:
+        for one in attempt(folder, [load_profile(name) for name in names]):
+            stream.write(msgspec.json.encode(one).decode() + "\n")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2:])
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -39,22 +42,31 @@ def run_all(
 
 def run_group(folder: Path, profiles: Sequence[Profile], *, limit_s: float) -> Iterator[Outcome]:
     """The outcomes of profiles tried together; where that crashes or lasts too long, each by itself."""
-    command = [sys.executable, "-m", "benchmarks.targets.attempt", str(folder), *(one.name for one in profiles)]
-    try:
-        done = subprocess.run(  # no shell, and our own module
-            command, cwd=REPOSITORY, capture_output=True, timeout=limit_s, check=True, text=True
-        )
-    except subprocess.TimeoutExpired:
-        reason = f"took longer than {limit_s:g} s"
-    except subprocess.CalledProcessError as error:
-        reason = f"crashed: {' '.join(error.stderr.split())[-MAX_TRACE_CHARS:]}"
-    else:
-        for line in done.stdout.splitlines():
-            yield msgspec.json.decode(line, type=Outcome)
-        return
-    if len(profiles) == 1:
+    names = [one.name for one in profiles]
+    with tempfile.TemporaryDirectory(prefix="skerry-targets-") as place:
+        out = Path(place) / "outcomes"
+        command = [sys.executable, "-m", "benchmarks.targets.attempt", str(out), str(folder), *names]
+        reason = _why_not(command, limit_s)
+        found = [] if reason else [msgspec.json.decode(line, type=Outcome) for line in out.read_bytes().splitlines()]
+    if not reason:
+        yield from found
+    elif len(profiles) == 1:
         one = profiles[0]
         yield failed(folder.name, one.name, one.runtime, one.precision.value, reason)
-        return
-    for profile in profiles:
-        yield from run_group(folder, [profile], limit_s=limit_s)
+    else:
+        for profile in profiles:
+            yield from run_group(folder, [profile], limit_s=limit_s)
+
+
+def _why_not(command: Sequence[str], limit_s: float) -> str:
+    """Run it; what went wrong, or nothing. Whatever it started ends with it."""
+    process = subprocess.Popen(  # no shell, and our own module
+        command, cwd=REPOSITORY, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        _, said = process.communicate(timeout=limit_s)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        return f"took longer than {limit_s:g} s"
+    return f"crashed: {' '.join(said.split())[-MAX_TRACE_CHARS:]}" if process.returncode else ""
