@@ -119,22 +119,25 @@ def plan_for(engine: Engine, source: EngineSource, contract: Contract, *, cores:
     return Plan(threads=() if engine.placement else thread_counts(source.threads, cores), batch_rows=rows)
 
 
-def plan_of(proof: DeterminismProof) -> Plan:
-    """What a proof says was tried, to try it again."""
+def plan_of(proof: DeterminismProof, *, cores: int) -> Plan:
+    """What a proof says was tried, to try it again; thread counts as far as there are cores."""
     return Plan(
         samples=proof.samples,
         repeats=proof.repeats,
         engines=proof.engines,
         processes=proof.processes,
-        threads=proof.threads,
+        threads=tuple(count for count in proof.threads if count <= cores),
         batch_rows=max(1, proof.batch_positions),
     )
 
 
 def thread_counts(own: int, cores: int) -> tuple[int, ...]:
-    """The variant's own count, 1, 2, and powers of two up to all cores; the smallest ``MAX_THREAD_COUNTS``."""
-    powers = [1 << power for power in range(cores.bit_length()) if 1 << power <= cores]
-    others = sorted({1, 2, cores, *powers} - {own})
+    """The variant's own count, powers of two up to all cores, and all; the smallest ``MAX_THREAD_COUNTS``.
+
+    Never more than there are cores: OpenVINO takes no more, and says so.
+    """
+    powers = {1 << power for power in range(cores.bit_length()) if 1 << power <= cores}
+    others = sorted({cores, *powers} - {own})
     return tuple(sorted({own, *others[: MAX_THREAD_COUNTS - 1]}))
 
 

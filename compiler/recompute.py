@@ -27,6 +27,7 @@ from edge_bundle.proof import Execution
 from edge_bundle.walk import VerifiedRelease, VerifiedVariant
 from edge_runtime.engine import Engine, EngineSource
 from edge_runtime.factory import open_engine, source_of
+from hardware_profiles.detect import detect
 from hardware_profiles.same_host import same_machine
 
 
@@ -109,7 +110,7 @@ def measure(
     outputs = score(engine, dataset, variant.contract.scored, on_sample=progress.advance)
     judge = judge if reference is None else judge.knowing(reference)
     scored = judge.score(outputs) if judge.right is not None else None
-    found = look_for_differences(engine, source, dataset, plan_of(variant.proof.determinism))
+    found = look_for_differences(engine, source, dataset, plan_of(variant.proof.determinism, cores=detect().cores))
     timed = variant.proof.measured_on.execution is Execution.DEVICE
     return Figures(
         accuracy=judge.accuracy(scored) if scored else None,

@@ -184,7 +184,11 @@ class _Comparison:
             ("threads agree", signed.threads_agree, got.threads_agree, portable),
             ("batches agree", signed.batches_agree, got.batches_agree, portable),
         ):
-            if before is not None:
+            if before is None:
+                continue
+            if now is None:
+                yield self._row(figure, before, None, None, "not recomputed: too few cores here")
+            else:
                 note = "" if judged else f"not claimed by the class {claim.value}"
                 yield self._row(figure, before, now, before == now if judged else None, note)
 

@@ -181,7 +181,8 @@ def test_what_was_tried_is_said() -> None:
     assert (proof.threads, proof.threads_agree) == ((1, 2, 4), True)
     assert (proof.batch_positions, proof.batches_agree) == (4, True)
     assert found.peak_rss_bytes == 1000, "memory is measured where it is not filled"
-    assert plan_of(proof) == PLAN
+    assert plan_of(proof, cores=4) == PLAN
+    assert plan_of(proof, cores=2) == replace(PLAN, threads=(1, 2))
     check_claim(NumericClass.PORTABLE_EXACT, found, profile="p")
 
 
@@ -199,10 +200,11 @@ def test_every_fault_is_listed_once() -> None:
 @pytest.mark.parametrize(
     ("own", "cores", "counts"),
     [
-        pytest.param(1, 1, (1, 2), id="two-threads-share-a-core"),
+        pytest.param(1, 1, (1,), id="one-core"),
         pytest.param(1, 2, (1, 2), id="two-cores"),
         pytest.param(1, 6, (1, 2, 4, 6), id="all-cores"),
         pytest.param(3, 4, (1, 2, 3, 4), id="the-variant-s-own"),
+        pytest.param(2, 1, (1, 2), id="more-than-there-are"),
         pytest.param(64, 64, (1, 2, 4, 8, 64), id="bounded"),
     ],
 )

@@ -224,6 +224,16 @@ def test_only_what_the_class_claims_is_judged(
     assert judged(proof, figures_of(proof, determinism=changed))[figure].ok is ok
 
 
+def test_thread_counts_that_this_machine_lacks_are_not_judged(digits: CompileResult) -> None:
+    proof = msgspec.structs.replace(digits.variants[0].proof, numeric_class=NumericClass.PORTABLE_EXACT)
+    untried = msgspec.structs.replace(proof.determinism, threads=(), threads_agree=None)
+    proof = msgspec.structs.replace(
+        proof, determinism=msgspec.structs.replace(untried, threads=(1, 2), threads_agree=True)
+    )
+    row = judged(proof, figures_of(proof, determinism=untried))["threads agree"]
+    assert (row.recomputed, row.ok, row.note) == (None, None, "not recomputed: too few cores here")
+
+
 def test_memory_holds_within_a_factor(digits: CompileResult) -> None:
     proof = digits.variants[0].proof
     assert judged(proof, figures_of(proof, peak_rss_bytes=int(proof.peak_rss_bytes * 1.4)))["peak memory MiB"].ok
