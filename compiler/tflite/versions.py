@@ -1,6 +1,6 @@
 """Which version of an operator an operation needs: a runtime that is too old refuses the model by it.
 
-From ``tensorflow/compiler/mlir/lite/tools/versioning/op_version.cc``; an operator that is not listed is of version 1.
+From ``tensorflow/compiler/mlir/lite/tools/versioning/op_version.cc``; what is not listed is of version 1.
 """
 
 from __future__ import annotations
@@ -36,6 +36,9 @@ _VERSIONS: Mapping[str, Mapping[DType, int]] = {
 }  # fmt: skip
 """Operator -> dtype of its data -> version."""
 
+_FIRST: Mapping[str, int] = {"BROADCAST_TO": 2}
+"""Operators whose first version was never a builtin one."""
+
 _DATA_INPUT: Mapping[str, int] = {"TRANSPOSE_CONV": 2}
 """Which input is the data; the first, where it is not listed."""
 
@@ -49,7 +52,7 @@ def version_of(operation: Operation, tensors: Sequence[Tensor]) -> int:
     """The version for the dtype of the operation's data."""
     data = tensors[operation.inputs[_DATA_INPUT.get(operation.op, 0)]]
     made = tensors[operation.outputs[0]]
-    version = _VERSIONS.get(operation.op, {}).get(data.dtype, 1)
+    version = _VERSIONS.get(operation.op, {}).get(data.dtype, _FIRST.get(operation.op, 1))
     if operation.op == "QUANTIZE" and made.dtype is DType.INT16:
         return _INT16_QUANTIZE
     if operation.op == "MUL" and _scale_grows(tuple(tensors[place] for place in operation.inputs), made):

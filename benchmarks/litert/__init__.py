@@ -1,0 +1,1 @@
+"""LiteRT against the graph it came from, and against other runtimes."""
