@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from compiler.accuracy_control.reasons import explained
+from compiler.accuracy_control.reasons import counted, explained
 from compiler.accuracy_control.search import Found, Search
 from compiler.accuracy_control.sensitivity import ROWS, harm
 from compiler.accuracy_control.trial import Quantizer, Trial
@@ -75,7 +75,7 @@ def control(quantizer: Quantizer, first: Quantized, task: Task, progress: Progre
 def _hold(quantized: Quantized, kept: frozenset[str], task: Task, progress: Progress) -> Trial:
     """Run the evaluation set, and compare with the contract."""
     reference, judge = task.reference, task.reference.judge
-    what = f"{len(kept)} layers kept" if kept else str(task.scheme)
+    what = f"{counted(len(kept))} kept" if kept else str(task.scheme)
     progress.start(f"{NAME}: {what}", judge.dataset.samples)
     outputs = reference_scores(quantized.graph.model, task.contract, judge.dataset, on_sample=progress.advance)
     accuracy = judge.accuracy(judge.score(outputs))
@@ -110,7 +110,7 @@ def _refused(found: Found, task: Task, precision: str | None) -> ContractNotMetE
     missed = missed_accuracy(task.contract, task.profiles, best.accuracy, task.reference.accuracy)
     if missed is None:
         raise CompileError(stage=NAME, detail="expected a mix that misses the contract, got one that keeps it")
-    mix = f"with {kept} layers in {precision}" if kept else f"with every layer as {task.scheme}"
+    mix = f"with {counted(kept)} in {precision}" if kept else f"with every layer as {task.scheme}"
     told = f"the best of {found.trials + 1} mixes" if precision else "and the device has nothing else to fall back to"
     advice = "give more or more typical calibration samples, allow a larger max_drop, or take a profile of more bits"
     return ContractNotMetError(

@@ -12,6 +12,11 @@ from compiler.quantized import Layer, Quantized
 from edge_bundle.proof import AccuracyProof
 
 
+def counted(layers: int) -> str:
+    """``1 layer``, ``2 layers``."""
+    return f"{layers} layer{'s' if layers != 1 else ''}"
+
+
 def explained(found: Found, first: Trial, harm: Mapping[str, float], reference: AccuracyProof) -> Quantized:
     """The mix that was found, with a reason for every layer that was looked at, and a note on the search."""
     best = found.best
@@ -37,7 +42,7 @@ def _kept(found: Found, name: str, reference: AccuracyProof) -> str:
 
 def _note(found: Found, first: Trial, harm: Mapping[str, float], reference: AccuracyProof) -> str:
     return (
-        f"Accuracy control kept {len(found.best.kept)} of {len(harm)} layers after {found.trials} trials: "
+        f"Accuracy control kept {len(found.best.kept)} of {counted(len(harm))} after {found.trials + 1} mixes: "
         f"drop {_drop(first, reference)} -> {_drop(found.best, reference)}."
     )
 

@@ -37,6 +37,6 @@ def harm(
     for layer in layers:
         alone = {name: kept for name, kept in everything.items() if name != layer}
         values = values_of(quantizer.quantize(alone).graph.model, [output], chosen, fused=True)[output]
-        found[layer] = round(sqnr_db(reference, values), 2)
+        found[layer] = round(sqnr_db(reference, values), 2) + 0.0  # no -0.0
         progress.advance()
     return dict(sorted(found.items(), key=lambda pair: pair[1]))

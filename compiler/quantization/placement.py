@@ -209,10 +209,11 @@ class _Placer:
         return found
 
     def _wide_values(self, groups: Mapping[str, str]) -> frozenset[str]:
-        """Groups that are stored in 16 bits: what a kept layer gives, unless a narrow node gives to it too."""
+        """Groups in 16 bits: what a kept layer gives, unless a narrow node gives to it too; inputs that only such read."""
         wide = {groups[value] for name in self._wide for value in self._given(self._network.by_name[name])}
         narrow = {
             groups[value]
+        wide |= {groups[name] for name in self._network.inputs if name in groups and self._only_wide(name)}
             for op in self._network.ops
             if op.name in self._quantized - self._wide and not self._moves(op)
             for value in self._given(op)
@@ -222,6 +223,10 @@ class _Placer:
 
     def _fixed(self) -> dict[str, str]:
         return {
+    def _only_wide(self, name: str) -> bool:
+        readers = self._network.readers.get(name, ())
+        return bool(readers) and all(op.name in self._wide for op, _ in readers) and name not in self._network.outputs
+
             op.outputs[0]: op.op
             for op in self._network.ops
             if op.op in HEADS and op.name in self._quantized and op.outputs[0] in self._stored

@@ -53,10 +53,10 @@ def _constrained_score(delta: float, worse: int, better: int, samples: int) -> f
 
     def unlikely(share: float) -> float:
         cells = ((worse, share + delta), (better, share), (samples - worse - better, 1 - 2 * share - delta))
-        return -sum(count * np.log(max(p, 1e-300)) for count, p in cells if count)
+        return -float(sum(count * np.log(max(p, 1e-300)) for count, p in cells if count))
 
     low, high = max(0.0, -delta), (1 - delta) / 2
-    share = optimize.minimize_scalar(unlikely, bounds=(low, high), method="bounded", options={"xatol": 1e-12}).x
+    share = float(optimize.minimize_scalar(unlikely, bounds=(low, high), method="bounded", options={"xatol": 1e-12}).x)
     return float((worse - better - samples * delta) / np.sqrt(samples * (2 * share + delta - delta**2)))
 
 

@@ -127,7 +127,7 @@ def test_cosines(got: list[float], want: list[float], cosine: float) -> None:
         pytest.param(np.array([[True, False]]), np.array([[1, 0]]), 1.0, id="truth"),
     ],
 )
-def test_exact_match(outputs: np.ndarray, labels: np.ndarray, right: float) -> None:  # type: ignore[type-arg]
+def test_exact_match(outputs: np.ndarray, labels: np.ndarray, right: float) -> None:
     over = judge('metric = "exact-match"', evaluation(len(labels), labels), shape=(-1, 2))
     assert over.score(outputs).value == right
 
