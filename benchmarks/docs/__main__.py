@@ -1,4 +1,4 @@
-"""Refresh the generated parts of ``docs/wasm.md``: ``python -m benchmarks.docs [--measured]``.
+"""Refresh the generated parts of ``docs/wasm.md`` and ``docs/targets.md``: ``python -m benchmarks.docs [--measured]``.
 
 Parts that follow from the code are written always; ``--measured`` takes over what the benchmarks left in ``build/``.
 """
@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
-from benchmarks.docs.measured import FILES, measured_parts
-from benchmarks.docs.page import PAGE, with_parts
+from benchmarks.docs.measured import FILES, TARGET_FILES, measured_parts
+from benchmarks.docs.page import PAGE, TARGETS_PAGE, with_parts
+from benchmarks.docs.profiles import profiles_table
 from benchmarks.docs.static import static_parts
 
 
@@ -18,15 +19,14 @@ from benchmarks.docs.static import static_parts
 @click.option("--measured", is_flag=True, help="Take over the tables of measurements too.")
 @click.option("--build", type=click.Path(path_type=Path), default=Path("build"), help="Where the benchmarks wrote.")
 def main(measured: bool, build: Path) -> None:
-    """Write the page anew; a measurement that is missing leaves its part as it is."""
-    parts = static_parts()
-    if measured:
-        found = measured_parts(build)
-        for name, (file, command) in FILES.items():
-            if name not in found:
+    """Write the pages anew; a measurement that is missing leaves its part as it is."""
+    pages = ((PAGE, static_parts(), FILES), (TARGETS_PAGE, {"profiles": profiles_table()}, TARGET_FILES))
+    for page, parts, files in pages:
+        found = measured_parts(build, files) if measured else {}
+        for name, (file, command) in files.items():
+            if measured and name not in found:
                 click.echo(f"{name}: left as it is, there is no {build / file} (`{command}` makes it)", err=True)
-        parts |= found
-    PAGE.write_text(with_parts(PAGE.read_text(encoding="utf-8"), parts), encoding="utf-8")
+        page.write_text(with_parts(page.read_text(encoding="utf-8"), parts | found), encoding="utf-8")
 
 
 if __name__ == "__main__":

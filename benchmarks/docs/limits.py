@@ -9,8 +9,8 @@ from compiler.importer.functions import MAX_FUNCTION_DEPTH
 from compiler.importer.model_file import MAX_MODEL_BYTES, MAX_NODES, MAX_OPSET
 from compiler.wasm.ops.control import MAX_TURNS
 from edge_bundle.tensor import MAX_RANK
-from edge_runtime.wasm.abi import MAX_STEPS, MAX_TENSORS, PAGE_BYTES
 from edge_runtime.compiled_code import MAX_CACHE_BYTES
+from edge_runtime.wasm.abi import MAX_STEPS, MAX_TENSORS, PAGE_BYTES
 from edge_runtime.wasm.module import MAX_CODE_BYTES, MAX_MEMORY_PAGES
 from edge_runtime.wasm.runtime import MAX_STACK_BYTES
 from wasm_emit.binary import MAX_SECTIONS

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 FILES = {
@@ -9,13 +10,16 @@ FILES = {
     "benchmark": ("bench-wasm.md", "make bench-wasm"),
     "accuracy": ("accuracy.md", "python -m benchmarks.accuracy"),
 }
-"""Part -> its file, and the command that writes the file."""
+"""Part of ``docs/wasm.md`` -> its file, and the command that writes the file."""
+
+TARGET_FILES = {"matrix": ("targets.md", "make targets")}
+"""The same for ``docs/targets.md``."""
 
 
-def measured_parts(build: Path) -> dict[str, str]:
+def measured_parts(build: Path, files: Mapping[str, tuple[str, str]] = FILES) -> dict[str, str]:
     """The parts whose files are there, each with the command that made it."""
     return {
         name: f"Made by `{command}`.\n\n{path.read_text(encoding='utf-8')}"
-        for name, (file, command) in FILES.items()
+        for name, (file, command) in files.items()
         if (path := build / file).is_file()
     }

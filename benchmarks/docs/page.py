@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-PAGE = Path(__file__).parents[2] / "docs" / "wasm.md"
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = DOCS / "wasm.md"
+TARGETS_PAGE = DOCS / "targets.md"
 
 
 def with_parts(page: str, parts: Mapping[str, str]) -> str:

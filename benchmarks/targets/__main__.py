@@ -12,10 +12,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.subjects import DEFAULT_MODELS
-from benchmarks.targets.matrix import matrix
+from benchmarks.targets.matrix import matrix, page_part
 from benchmarks.targets.models import prepare_models
 from benchmarks.targets.outcome import Outcome, Status, write_outcomes
 from benchmarks.targets.run import LIMIT_S, run_all
+from hardware_profiles.detect import detect
 from hardware_profiles.loader import load_profiles
 
 REDIRECTED_WIDTH = 200
@@ -46,6 +47,9 @@ def main(models: Path, out: Path, only: str, profiles: str, limit_s: float) -> N
 
         outcomes = list(run_all(folders, chosen, limit_s=limit_s, advance=advance))
     write_outcomes(outcomes, out)
+    machine = detect()
+    part = page_part(outcomes, f"{machine.cpu}, {machine.cores} cores, {machine.arch}")
+    out.with_suffix(".md").write_text(part, encoding="utf-8")
     _show(console, outcomes, missing)
     console.print(f"{len(outcomes)} rows in {out}, {time.monotonic() - began:.0f} s")
     sys.exit(any(one.status is Status.FAILED for one in outcomes))

@@ -47,6 +47,12 @@ def matrix_markdown(outcomes: Sequence[Outcome]) -> str:
     return table(("profile", "runs on", *models), rows)
 
 
+def page_part(outcomes: Sequence[Outcome], machine: str) -> str:
+    """What goes into ``docs/targets.md``: the matrix, and the reasons of what was refused."""
+    counts = ", ".join(f"{sum(one.status is status for one in outcomes)} {status.value}" for status in Status)
+    return f"{machine}: {counts}.\n\n{matrix_markdown(outcomes)}\n{refusals_markdown(outcomes)}"
+
+
 def refusals_markdown(outcomes: Sequence[Outcome]) -> str:
     """Why what was refused was refused."""
     rows = [(f"`{profile}`", models, reason) for profile, models, reason in refusals(outcomes)]
