@@ -64,6 +64,19 @@ def _objections(profile: Profile, machine: Machine) -> Iterable[str]:
     if profile.compile_only:
         yield "compiled for only: it goes into firmware, and no agent runs it"
         return
+    yield from other_kind(profile, machine)
+    cores = max(profile.match.cores, profile.threads)
+    if machine.cores < cores:
+        yield f"needs {cores} cores, got {machine.cores}"
+    memory_mib = profile.match.memory_mib
+    if machine.memory_bytes < memory_mib * MIB:
+        yield f"needs {memory_mib} MiB of memory, got {machine.memory_bytes // MIB}"
+    if profile.runtime not in machine.runtimes:
+        yield f"needs runtime {profile.runtime}, which is not installed: pip install 'skerry[{profile.runtime}]'"
+
+
+def other_kind(profile: Profile, machine: Machine) -> Iterable[str]:
+    """Why the machine is of another kind than the profile's device; what is measured on it says little of that."""
     need = profile.match
     if need.arch and machine.arch not in need.arch:
         yield f"needs arch {' or '.join(need.arch)}, got {machine.arch}"
@@ -76,10 +89,3 @@ def _objections(profile: Profile, machine: Machine) -> Iterable[str]:
         yield f"needs CPU flag {' or '.join(need.any_cpu_flags)}"
     if need.accelerator is not None and need.accelerator not in machine.accelerators:
         yield f"needs accelerator {need.accelerator}, got {' '.join(machine.accelerators) or 'none'}"
-    cores = max(need.cores, profile.threads)
-    if machine.cores < cores:
-        yield f"needs {cores} cores, got {machine.cores}"
-    if machine.memory_bytes < need.memory_mib * MIB:
-        yield f"needs {need.memory_mib} MiB of memory, got {machine.memory_bytes // MIB}"
-    if profile.runtime not in machine.runtimes:
-        yield f"needs runtime {profile.runtime}, which is not installed: pip install 'skerry[{profile.runtime}]'"

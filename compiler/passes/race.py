@@ -4,7 +4,9 @@ Requires: measured candidates, all of which keep the contract.
 Ensures:
     1. one variant per profile name, in the request's order;
     2. the whole field is on record: the time of every candidate, or why it was refused;
-    3. nothing changes without ``--race``.
+    3. where this machine is of another kind than the profile's device, the first that keeps the contract stays: who is
+       faster here says nothing of who is faster there;
+    4. nothing changes without ``--race``.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from compiler.progress import Progress
 from compiler.race import FINAL_ROUNDS, SCREEN_ROUNDS, Entrant, Race, Times, ratio, still_running, winner
 from compiler.variant_source import source_of_lowered
 from edge_runtime.factory import open_engine
+from hardware_profiles.detect import detect
+from hardware_profiles.ranking import other_kind
 from hardware_profiles.schema import Profile
 
 NAME = "race"
@@ -53,9 +57,10 @@ def check(state: Compilation) -> None:
 def _time(state: Compilation, entrants: Sequence[Measured], progress: Progress) -> list[Times]:
     """Times per round; those who cannot win after the first rounds have no more than these.
 
-    What only an emulator runs is not timed: the first of the profile's order stays.
+    Rule 3, and what only an emulator runs: not timed, so that the first of the profile's order stays.
     """
-    if not all(one.latency for one in entrants):
+    stranger = any(other_kind(entrants[0].lowered.profile, detect()))
+    if stranger or not all(one.latency for one in entrants):
         return [() for _ in entrants]
     progress.start(f"{NAME} {entrants[0].lowered.profile.name}", SCREEN_ROUNDS + FINAL_ROUNDS)
     inputs = race_inputs(state.sources.evaluation)

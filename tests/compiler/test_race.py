@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 import pytest
@@ -15,14 +15,16 @@ from compiler.compile import CompileResult, compile_bundle
 from compiler.interleaved import MAX_RUNS, SEGMENT_US, time_in_turn
 from compiler.latency import NS_PER_US, WARM_UP_RUNS
 from compiler.race import NOISE, SCREEN_RATIO, Times, fastest, ratio, still_running, winner
+from compiler.request import CompileRequest
+from edge_agent.activate import prove
 from edge_bundle.errors import DeviceMissingError, InvalidInputError
 from edge_bundle.manifest import Precision
 from edge_bundle.proof import PlacementProof
 from edge_bundle.tensor import DType, Tensor, TensorSpec
 from edge_runtime.quiet_import import import_quietly
 from hardware_profiles.loader import load_profile
-from hardware_profiles.schema import Candidate, Profile
-from tests.compiler.models import digits_request, verified
+from hardware_profiles.schema import Candidate, Profile, Requirements
+from tests.compiler.models import classifier_job, verified
 
 NPU_IS_HERE = "NPU" in import_quietly("openvino").Core().available_devices
 
@@ -115,14 +117,19 @@ FIELD = (
 """Contenders of a profile in float32: two that run, and one that nothing is written for."""
 
 
+def small_request(folder: Path, *profiles: Profile | str, **changes: Any) -> CompileRequest:
+    chosen = tuple(load_profile(one) if isinstance(one, str) else one for one in profiles)
+    return replace(classifier_job(folder), profiles=chosen, **changes)
+
+
 def with_field(name: str) -> Profile:
     return msgspec.structs.replace(load_profile(name), race=FIELD)
 
 
 @pytest.fixture(scope="module")
 def raced(tmp_path_factory: pytest.TempPathFactory) -> CompileResult:
-    request = digits_request(tmp_path_factory.mktemp("race") / "bundle", "wasm-simd128", race=True)
-    return compile_bundle(replace(request, profiles=(with_field("cpu-fp32"), *request.profiles)))
+    folder = tmp_path_factory.mktemp("race")
+    return compile_bundle(small_request(folder, with_field("cpu-fp32"), "wasm-simd128", race=True))
 
 
 def test_the_fastest_becomes_the_variant(raced: CompileResult) -> None:
@@ -162,7 +169,7 @@ def test_a_profile_alone_wins_its_race(raced: CompileResult) -> None:
 
 def test_strict_lets_a_candidate_fail_but_no_profile(tmp_path: Path) -> None:
     profile = msgspec.structs.replace(load_profile("cpu-fp32"), race=FIELD[2:])
-    request = digits_request(tmp_path / "bundle", race=True, strict=True, profiles=(profile,))
+    request = small_request(tmp_path, profile, race=True, strict=True)
     assert compile_bundle(request).variants[0].manifest.runtime == "onnxruntime"
     lost = msgspec.structs.replace(profile, runtime="tpu8")
     with pytest.raises(InvalidInputError, match="got 'tpu8'"):
@@ -170,7 +177,7 @@ def test_strict_lets_a_candidate_fail_but_no_profile(tmp_path: Path) -> None:
 
 
 def test_without_a_calibration_set_the_race_is_between_those_that_need_none(tmp_path: Path) -> None:
-    request = digits_request(tmp_path / "bundle", "cpu-x86_64-vnni", race=True, calibration_path=None)
+    request = small_request(tmp_path, "cpu-x86_64-vnni", race=True, calibration_path=None)
     assert {one.precision for one in request.candidates} == {Precision.FP32}
     assert [one.precision for one in replace(request, race=False).candidates] == [Precision.INT8]
     profile = msgspec.structs.replace(load_profile("cpu-int8"), race=FIELD[1:2])
@@ -179,9 +186,24 @@ def test_without_a_calibration_set_the_race_is_between_those_that_need_none(tmp_
     assert (only.runtime, only.precision, only.won) == ("openvino", "fp32", True)
 
 
+def test_a_race_on_another_kind_of_machine_is_none(tmp_path: Path) -> None:
+    elsewhere = Requirements(arch=("riscv64",))
+    profile = msgspec.structs.replace(with_field("cpu-fp32"), match=elsewhere)
+    result = compile_bundle(small_request(tmp_path, profile, race=True))
+    (race,) = result.races
+    assert [(one.won, one.p50_us) for one in race.field] == [(True, None), *[(False, None)] * 3]
+    assert result.variants[0].manifest.runtime == "onnxruntime"
+
+
+def test_a_node_activates_what_won(raced: CompileResult) -> None:
+    served = prove(verified(raced.bundle_dir).variants["cpu-fp32"])
+    served.engine.close()
+    assert (served.profile, served.manifest.runtime) == ("cpu-fp32", raced.races[0].winner.runtime)
+
+
 @pytest.mark.skipif(NPU_IS_HERE, reason="this machine has an NPU")
 def test_without_an_npu_its_profile_is_refused_by_name_and_the_others_go_on(tmp_path: Path) -> None:
-    request = digits_request(tmp_path / "bundle", "openvino-npu", "cpu-fp32")
+    request = small_request(tmp_path, "openvino-npu", "cpu-fp32")
     result = compile_bundle(request)
     (refusal,) = result.refused
     assert (refusal.profile.name, refusal.stage) == ("openvino-npu", "lower")
