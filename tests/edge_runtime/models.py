@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper  # noqa: TID251 - broken models are made here, never by the package
 
+from compiler.importer.summary import summarise
+from compiler.tflite.write import write_tflite
 from edge_bundle.tensor import DType, TensorSpec
 from edge_runtime.engine import EngineSource
 from edge_runtime.quiet_import import import_quietly
@@ -20,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DIGITS = ROOT / "examples" / "digits"
 REAL_MODELS = ROOT.parent / "shared" / "models"
 
-RUNTIMES = ("onnxruntime", "openvino")
+RUNTIMES = ("litert", "onnxruntime", "openvino")
 IMAGE = TensorSpec(name="image", dtype=DType.FP32, shape=(-1, 1, 8, 8))
 PROBABILITIES = TensorSpec(name="probabilities", dtype=DType.FP32, shape=(-1, 10))
 
@@ -44,7 +46,9 @@ def digits_labels() -> NDArray[np.int64]:
 
 @cache
 def artifact(runtime: str, model: bytes) -> tuple[str, Mapping[str, bytes]]:
-    """Entrypoint and files: the ONNX file itself, or OpenVINO IR made of it."""
+    """Entrypoint and files: the ONNX file itself, or OpenVINO IR or TFLite made of it."""
+    if runtime == "litert":
+        return "b1.tflite", {"b1.tflite": write_tflite(summarise(model, stage="test"))}
     if runtime != "openvino":
         return "model.onnx", {"model.onnx": model}
     openvino = import_quietly("openvino")

@@ -96,7 +96,7 @@ def test_weights_outside_the_artifact_are_never_read(
     (tmp_path / "weights.bin").write_bytes(bytes(64))
     monkeypatch.chdir(tmp_path)
     model = external_data_model(location.format(folder=tmp_path, name=tmp_path.name))
-    with pytest.raises(EngineError, match=r"(?i)external data|/dev/null/none|expected OpenVINO IR"):
+    with pytest.raises(EngineError, match=r"(?i)external data|/dev/null/none|expected OpenVINO IR|not a valid Flatbuffer"):
         open_engine(EngineSource(runtime, {"m.onnx": model}, "m.onnx", (X,), (Y,)))
 
 
@@ -123,9 +123,9 @@ def test_an_opset_too_new_is_named() -> None:
     ("changes", "message"),
     [
         pytest.param(
-            {"entrypoint": "other.xml"}, r"artifact: expected file 'other\.xml', got model\.", id="no-entrypoint"
+            {"entrypoint": "other.xml"}, r"artifact: expected file 'other\.xml', got (model|b1)\.", id="no-entrypoint"
         ),
-        pytest.param({"files": {}}, r"expected file 'model\.(onnx|xml)', got no files", id="no-files"),
+        pytest.param({"files": {}}, r"expected file '(model\.(onnx|xml)|b1\.tflite)', got no files", id="no-files"),
         pytest.param({"options": {"speed": "high"}}, r"option: expected one of .*, got 'speed'", id="unknown-option"),
         pytest.param(
             {"inputs": (TensorSpec(name="picture", dtype=DType.FP32, shape=(-1, 1, 8, 8)),)},
@@ -167,7 +167,7 @@ def test_a_variant_at_odds_with_its_specs(runtime: str, changes: dict[str, Any],
 
 @both
 def test_a_model_of_fixed_batch_cannot_serve_any_batch(runtime: str) -> None:
-    with pytest.raises(EngineError, match=r"expected FP32 \[any, 4\], got FP32 \[2, 4\]"):
+    with pytest.raises(EngineError, match=r"expected FP32 \[any, 4\], got FP32 \[2, 4\]|for batch size 1, got 2"):
         open_engine(one_node_source(runtime, one_node_model("Relu", shape=(2, 4)), X))
 
 
@@ -226,7 +226,7 @@ def test_a_request_at_odds_with_the_specs(runtime: str, inputs: dict[str, Tensor
         assert engine.run({"image": to_tensor(ONE)})["probabilities"].shape == (1, 10), "the engine still works"
 
 
-@both
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])  # LiteRT's models have no open sizes
 def test_shapes_that_only_meet_inside_the_model(runtime: str) -> None:
     """ONNX Runtime finds out when it runs, OpenVINO when it loads; neither answers."""
     model = one_node_model("Add", shape=("N", "M"), inputs=("a", "b"))

@@ -79,7 +79,7 @@ def test_an_unknown_runtime_is_named_with_the_known_ones() -> None:
 
 def test_every_runtime_has_its_tests() -> None:
     here = Path(__file__).parent
-    others = [name for name in RUNTIMES if name not in models.RUNTIMES]
+    others = [name.replace("-", "_") for name in RUNTIMES if name not in models.RUNTIMES]
     without = [name for name in others if not (here / name).is_dir() and not list(here.glob(f"test_{name}*.py"))]
     assert not without, "expected a folder or a file of tests for every runtime"
 
@@ -87,7 +87,7 @@ def test_every_runtime_has_its_tests() -> None:
 @pytest.mark.parametrize("runtime", models.RUNTIMES)
 @pytest.mark.parametrize("missing", ["numpy", "the runtime"])
 def test_a_missing_runtime_names_its_extra(runtime: str, missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    package = runtime if missing == "the runtime" else missing
+    package = {"litert": "ai_edge_litert.interpreter"}.get(runtime, runtime) if missing == "the runtime" else missing
     for module in [name for name in sys.modules if name.startswith("edge_runtime.") and name != "edge_runtime.factory"]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, package, None)  # the import system's "not there"
