@@ -15,6 +15,12 @@ GAP_PX = 4.0
 NEAR_PX = 10.0
 """Farther away than this a label gets a line to its point."""
 
+CROSSED_PX2 = 60.0
+"""A disc between a point and its label is as bad as so much covered area."""
+
+STEPS = 12
+"""Places on the way that are looked at."""
+
 DISTANCES_PX = (0.0, 12.0, 26.0, 42.0, 60.0, 80.0, 105.0, 135.0, 170.0)
 ANGLES = (0.0, math.pi, 0.5 * math.pi, 1.5 * math.pi, 0.25 * math.pi, 1.75 * math.pi, 0.75 * math.pi, 1.25 * math.pi)
 """Tried in this order: right, left, above, below, then between them."""
@@ -70,7 +76,7 @@ def place_labels(points: Sequence[Point], frame: Box) -> list[Place]:
     for point in points:
         best, least = None, math.inf
         for place in _candidates(point, frame):
-            covered = sum(place.box.overlap(box) for box in taken)
+            covered = sum(place.box.overlap(box) for box in taken) + CROSSED_PX2 * _crossed(point, place, points)
             if covered < least:
                 best, least = place, covered
             if covered == 0.0:
@@ -79,6 +85,15 @@ def place_labels(points: Sequence[Point], frame: Box) -> list[Place]:
         taken.append(found.box)
         places.append(found)
     return places
+
+
+def _crossed(point: Point, place: Place, points: Sequence[Point]) -> int:
+    """Discs of others between a point and its label: a label behind one would be taken for that one's."""
+    x, y = (place.box.left + place.box.right) / 2, (place.box.bottom + place.box.top) / 2
+    way = [(point.x + (x - point.x) * step / STEPS, point.y + (y - point.y) * step / STEPS) for step in range(STEPS)]
+    others = (one for one in points if one != point)
+    outside = [spot for spot in way if math.dist(spot, (point.x, point.y)) > point.radius]
+    return sum(any(math.dist(spot, (one.x, one.y)) < one.radius for spot in outside) for one in others)
 
 
 def _candidates(point: Point, frame: Box) -> Iterator[Place]:

@@ -43,7 +43,10 @@ def _scheme(one: Quantized, name: str) -> Plot:
         axes.axvline(worst, color=SOFT, linewidth=0.8, linestyle=(0, (2, 3)), zorder=0)
         svg = svg_of(figure, f"Signal to quantization noise of each layer, {one.scheme}")
     kept = sum(layer.kept for layer in one.layers)
-    note = f"{len(one.layers)} layers, {kept} kept in higher precision; the dotted line is the worst."
+    note = (
+        f"{len(one.layers)} layers, {kept} kept in higher precision (to be had: {one.scheme.fallback.value});"
+        " the dotted line is the worst."
+    )
     return Plot(title=f"Error by layer, {one.scheme}", note=note, svg=svg)
 
 
