@@ -28,11 +28,14 @@ def _table(profile: str, rows: tuple[Row, ...]) -> Table:
     table.add_column("signed", justify="right", no_wrap=True)
     table.add_column("recomputed", justify="right", no_wrap=True)
     table.add_column("", overflow="fold")
+    before = ""
     for row in rows:
         word, style = VERDICTS[row.ok]
         # Text, not str: a note may hold square brackets, which are markup in a str.
-        verdict = Text(word, style=style).append(f": {row.note}" if row.note else "", style="dim")
+        note = "as above" if row.note and row.note == before else row.note
+        verdict = Text(word, style=style).append(f": {note}" if note else "", style="dim")
         table.add_row(Text(row.figure), number(row.signed), number(row.recomputed), verdict)
+        before = row.note
     return table
 
 

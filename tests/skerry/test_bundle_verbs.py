@@ -12,6 +12,7 @@ import pytest
 
 from edge_bundle.canonical import dumps
 from edge_bundle.digest import sha256_digest
+from edge_bundle.errors import EngineError, RuntimeMissingError
 from tests.skerry.samples import EXAMPLE, Compiled, Done, is_tidy
 
 Skerry = Callable[..., Done]
@@ -202,6 +203,56 @@ def test_recompute_agrees(skerry: Skerry, compiled: Compiled) -> None:
     judged = [row["ok"] for row in json.loads(done.out)["recomputed"] if row["ok"] is not None]
     assert judged
     assert all(judged)
+
+
+def test_recompute_says_what_holds(skerry: Skerry, compiled: Compiled) -> None:
+    sets = ["--evaluation", EXAMPLE / "evaluation.npz", "--calibration", EXAMPLE / "calibration.npz"]
+    done = skerry("verify", compiled.bundle, *compiled.trusting, "--profile", "cpu-int8", "--recompute", *sets)
+    assert done.code == 0, done.err
+    assert is_tidy(done.out)
+    for words in ("recomputed cpu-int8", "calibration set", "holds", "not recomputed: needs --model", "as above"):
+        assert words in " ".join(done.out.split())
+
+
+@pytest.mark.parametrize(
+    ("broken", "code", "said"),
+    [
+        pytest.param("open", 5, "not recomputed: runtime onnxruntime: not installed", id="the runtime is missing"),
+        pytest.param("run", 1, "DIFFERS: runtime onnxruntime: inference failed", id="the runtime fails"),
+    ],
+)
+def test_recompute_without_a_runtime(
+    skerry: Skerry, compiled: Compiled, monkeypatch: pytest.MonkeyPatch, broken: str, code: int, said: str
+) -> None:
+    def missing(_source: object) -> None:
+        raise RuntimeMissingError(runtime="onnxruntime", extra="onnxruntime")
+
+    def failing(_engine: object, _inputs: object) -> None:
+        raise EngineError(runtime="onnxruntime", detail="inference failed")
+
+    if broken == "open":
+        monkeypatch.setattr("compiler.recompute.open_engine", missing)
+    else:
+        monkeypatch.setattr("edge_runtime.onnxruntime_engine.OnnxRuntimeEngine.run", failing)
+    evaluation = ["--evaluation", EXAMPLE / "evaluation.npz"]
+    done = skerry("verify", compiled.bundle, *compiled.trusting, "--profile", "cpu-int8", "--recompute", *evaluation)
+    assert done.code == code, done.err
+    assert said in " ".join(done.out.split())
+
+
+def test_inspect_shows_proofs_in_full(skerry: Skerry, compiled: Compiled) -> None:
+    done = skerry("inspect", compiled.bundle, "--proof")
+    assert done.code == 0, done.err
+    assert is_tidy(done.out)
+    text = " ".join(done.out.split())
+    for words in (
+        "proof of cpu-fp32", "proof of cpu-int8", "95 % by wilson", "accuracy of ink-heavy", "against fp32 worse by",
+        "agreement with fp32 first answers", "p90", "MiB of a fresh process", "numeric class host-exact",
+        "thread counts", "batch places", "quantization uint8 x int8", "calibration set sha256:", "measured on",
+        "toolchain", "onnxruntime=",
+    ):  # fmt: skip
+        assert words in text, words
+    assert "proof of" not in skerry("inspect", compiled.bundle).out
 
 
 def test_recompute_refuses_another_evaluation_set(skerry: Skerry, compiled: Compiled) -> None:
