@@ -102,6 +102,7 @@ def compile_(
     with progress_bars(quiet=as_json) as bars:
         result = compile_bundle(request, progress=bars)
     _write_copies(result, tar, html)
+    _tell_missing_fallbacks(request.contract_path, result)
     emit(report(result), as_json=as_json, render=lambda: _tables(result))
 
 
@@ -115,6 +116,16 @@ def _write_copies(result: CompileResult, tar: Path | None, html: Path | None) ->
         from compiler.report_html import render_html
 
         write_whole(html, render_html(result).encode())
+
+
+def _tell_missing_fallbacks(contract_path: Path, result: CompileResult) -> None:
+    """Nodes pass over a fallback that nothing was compiled for; it may be a slip of the pen."""
+    from edge_bundle.contract_file import load_contract
+
+    made = {variant.manifest.profile for variant in result.variants}
+    missing = [name for name in load_contract(contract_path).fallback.profiles if name not in made]
+    if missing:
+        click.echo(f"skerry: fallback.profiles of the contract: no variant was made for {', '.join(missing)}", err=True)
 
 
 def _tables(result: CompileResult) -> RenderableType:
