@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from edge_bundle.errors import InvalidInputError
+from edge_runtime.rockchip.job import PLATFORMS
 from hardware_profiles.schema import Profile
 
 
@@ -43,12 +44,13 @@ COMPILE_OPTIONS: Mapping[str, Mapping[str, Values]] = {
         "sram-kib": Count(default=1024, low=1, high=1 << 20, unit="KiB"),
         "max-cycles": Count(default=100_000_000, low=1, high=10**12, unit="cycles"),
     },
+    "rockchip": {"platform": PLATFORMS},
     "wasm": {"winograd": ("on", "off")},
 }
 """Runtime -> option -> its values. All other options belong to the runtime's engine.
 
 ``winograd``: float 3x3 convolutions by F(4x4, 3x3) where that is faster (docs/adr/0017-winograd-by-default.md).
-``accelerator`` to ``max-cycles``: compiler/ethos_u/device.py.
+``accelerator`` to ``max-cycles``: compiler/ethos_u/device.py. ``platform``: the chip.
 """
 
 

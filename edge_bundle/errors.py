@@ -211,10 +211,10 @@ class EngineError(SkerryError):
 
 
 class RuntimeMissingError(EngineError):
-    """The runtime's Python package is not installed here."""
+    """The runtime is not installed here; ``extra`` brings it, or what the advice says."""
 
-    def __init__(self, *, runtime: str, extra: str) -> None:
-        super().__init__(runtime=runtime, detail="not installed", advice=f"pip install 'skerry[{extra}]'")
+    def __init__(self, *, runtime: str, extra: str = "", advice: str = "") -> None:
+        super().__init__(runtime=runtime, detail="not installed", advice=advice or f"pip install 'skerry[{extra}]'")
         self.extra = extra
 
 

@@ -49,6 +49,12 @@ _ENGINES = {
         extra="qnn",
         needs=("numpy", "onnxruntime", "onnxruntime_qnn"),
     ),
+    "rockchip-simulator": _EngineEntry(
+        module="edge_runtime.rockchip.simulator",
+        name="RockchipSimulatorEngine",
+        extra="",
+        needs=(),
+    ),
     "wasm": _EngineEntry(
         module="edge_runtime.wasm.engine",
         name="WasmEngine",
@@ -61,8 +67,8 @@ _ENGINES = {
 RUNTIMES = tuple(sorted(_ENGINES))
 """Runtimes that have an engine."""
 
-COMPILE_ONLY = frozenset({"ethos-u"})
-"""Runtimes that live in firmware: variants are made for them, and nothing here runs them."""
+COMPILE_ONLY = frozenset({"ethos-u", "rockchip"})
+"""Runtimes of devices that Skerry has no engine for: variants are made for them, and no agent runs them."""
 
 
 def open_engine(source: EngineSource) -> Engine:

@@ -18,6 +18,7 @@ VERBS = {
     "bench": "skerry.commands.bench:bench",
     "keys": "skerry.commands.keys:keys",
     "profile": "skerry.commands.profile:profile",
+    "toolchain": "skerry.commands.toolchain:toolchain",
     "hub": "skerry.commands.hub:hub",
     "release": "skerry.commands.release:release",
     "rollout": "skerry.commands.rollout:rollout",

@@ -68,6 +68,19 @@ def normalise(data: bytes, *, stage: str) -> bytes:
     return _canonical(model)
 
 
+def at_most_opset(data: bytes, newest: int, *, stage: str) -> bytes:
+    """The same model in opset ``newest`` where it is of a newer one, for tools that lag behind.
+
+    Raises:
+        CompileError: an operator is used in a way that the older opset does not have; names the node.
+
+    """
+    model = parse(data, stage)
+    if check_opset(model, stage) <= newest:
+        return data
+    return from_proto(guard(lambda: version_converter.convert_version(model, newest), stage))
+
+
 def canonicalise(data: bytes, *, stage: str) -> bytes:
     """The same model with one spelling: sorted nodes and initialisers, inferred shapes, one opset, no free text."""
     model = parse(data, stage)

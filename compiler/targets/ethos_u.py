@@ -19,9 +19,9 @@ from compiler.ethos_u.vela import PACKAGE, Aim, VelaOutput, run_vela, tool_name
 from compiler.targets.litert import lower as lower_litert
 from compiler.targets.target import Lowered, TargetJob
 from compiler.toolchain import versions
-from compiler.variant_source import source_of_lowered
 from edge_bundle.canonical import dumps
 from edge_bundle.proof import EstimateProof, Execution, PlacementProof
+from edge_runtime.engine import EngineSource
 from hardware_profiles.schema import Profile
 
 ARTIFACT = "model_vela.tflite"
@@ -55,7 +55,13 @@ def lower(job: TargetJob) -> Lowered:
         entrypoint=ARTIFACT,
         toolchain=versions(PACKAGE, "ai-edge-litert"),
         execution=Execution.STAND_IN,
-        stand_in=source_of_lowered(stand_in, job.contract),
+        stand_in=EngineSource(
+            runtime=stand_in.profile.runtime,
+            files=stand_in.files,
+            entrypoint=stand_in.entrypoint,
+            inputs=tuple(rule.spec for rule in job.contract.inputs),
+            outputs=tuple(rule.spec for rule in job.contract.outputs),
+        ),
         placement=PlacementProof(device=device.accelerator, nodes=nodes, on_device=nodes),
         estimate=_estimate(tool, output.summary),
     )

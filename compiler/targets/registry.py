@@ -16,6 +16,7 @@ TARGETS: Mapping[str, str] = {
     "onnxruntime": "compiler.targets.onnxruntime",
     "openvino": "compiler.targets.openvino",
     "qnn": "compiler.targets.qnn",
+    "rockchip": "compiler.targets.rockchip",
     "wasm": "compiler.targets.wasm",
 }
 """Runtime -> the module whose ``lower`` makes its artifact; it is imported when it is used."""

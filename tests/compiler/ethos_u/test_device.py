@@ -29,7 +29,7 @@ def test_packaged_profiles_are_whole(name: str) -> None:
     assert profile.title.endswith("(compile-only, through Vela)")
 
 
-def test_no_other_profile_is_compiled_for_only() -> None:
+def test_these_are_all_of_its_profiles() -> None:
     ethos = {name for name, profile in load_profiles().items() if profile.runtime == "ethos-u"}
     assert ethos == set(NAMES)
 

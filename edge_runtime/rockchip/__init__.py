@@ -1,0 +1,1 @@
+"""Rockchip's NPU simulator, which runs in the environment of the vendor's toolkit."""
