@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from compiler.metrics.text import drop_of, drop_text, in_points, share_text
+from compiler.metrics.text import drop_of, drop_text, share_text
 from edge_bundle.contract import Metric
 from edge_bundle.proof import AccuracyProof, AgreementProof, Execution, KeptLayer, PairedProof, PlacementProof, Proof
 
@@ -55,8 +55,7 @@ def paired_text(paired: PairedProof | None, metric: Metric) -> str:
     """``-0.61 to 0.21, p 0.55``: the interval of the drop, and the test against float, sample by sample."""
     if paired is None:
         return NOTHING
-    scale = 100.0 if in_points(metric) else 1.0
-    return f"{paired.low * scale:+.2f} to {paired.high * scale:+.2f}, p {paired.p_value:.2g}"
+    return f"{drop_text(metric, paired.low)} to {drop_text(metric, paired.high)}, p {paired.p_value:.2g}"
 
 
 def placement_text(placement: PlacementProof | None) -> str:

@@ -11,6 +11,9 @@ POINT = 100.0
 DIGITS = 4
 """Significant digits of figures that are no share."""
 
+COSINE_DIGITS = 6
+"""Of a cosine: that of a good int8 graph differs from 1 in the fifth digit."""
+
 
 def in_points(metric: Metric) -> bool:
     """Whether the metric's values are spoken of as per cent."""
@@ -25,12 +28,12 @@ def drop_of(got: AccuracyProof, reference: AccuracyProof) -> float:
 
 def value_text(metric: Metric, value: float) -> str:
     """``99.20 %`` of a share or an area, ``0.01234`` of anything else."""
-    return f"{value * POINT:.2f} %" if in_points(metric) else _plain(value)
+    return f"{value * POINT:.2f} %" if in_points(metric) else _plain(metric, value)
 
 
 def amount_text(metric: Metric, amount: float) -> str:
     """A difference of two values: ``0.50 points``, ``0.01234``."""
-    return f"{amount * POINT:.2f} points" if in_points(metric) else _plain(amount)
+    return f"{amount * POINT:.2f} points" if in_points(metric) else f"{amount:.{DIGITS}g}"
 
 
 def drop_text(metric: Metric, drop: float) -> str:
@@ -46,7 +49,7 @@ def interval_text(proof: AccuracyProof) -> str:
         return value
     if in_points(proof.metric):
         return f"{value} ({proof.low * POINT:.2f}-{proof.high * POINT:.2f})"
-    return f"{value} ({_plain(proof.low)} to {_plain(proof.high)})"
+    return f"{value} ({_plain(proof.metric, proof.low)} to {_plain(proof.metric, proof.high)})"
 
 
 def counted_text(proof: AccuracyProof) -> str:
@@ -60,5 +63,5 @@ def share_text(share: float | None) -> str:
     return "" if share is None else f"{share:.1%}".replace("%", " %")
 
 
-def _plain(value: float) -> str:
-    return f"{value:.{DIGITS}g}"
+def _plain(metric: Metric, value: float) -> str:
+    return f"{value:.{COSINE_DIGITS if metric is Metric.COSINE else DIGITS}g}"

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_bundle.contract import Against, Contract
 from edge_bundle.contract_file import load_contract
 from edge_runtime.quiet_import import import_quietly
 from examples.real_models import inputs
@@ -70,12 +71,18 @@ def prepare(name: str, recipe: Recipe, models: Path, out: Path) -> None:
     link.symlink_to(source)
     shutil.copyfile(CONTRACTS / f"{name}.toml", out / "contract.toml")
     contract = load_contract(out / "contract.toml")
-    batched = {rule.name for rule in contract.inputs if rule.shape[:1] in ((-1,), (1,))}
-    rows = len(next(iter(data.evaluation.values())))
-    labels = [run(_row(data.evaluation, index, batched))[contract.accuracy.output].argmax() for index in range(rows)]
+    labels = _labels(contract, data, run) if contract.accuracy.against is Against.LABELS else {}
     if data.calibration:
         _save(out / "calibration.npz", data.calibration)
-    _save(out / "evaluation.npz", {**data.evaluation, "labels": np.asarray(labels, np.int64)})
+    _save(out / "evaluation.npz", {**data.evaluation, **labels})
+
+
+def _labels(contract: Contract, data: Data, run: Run) -> Arrays:
+    """The float model's own first answers."""
+    batched = {rule.name for rule in contract.inputs if rule.shape[:1] in ((-1,), (1,))}
+    rows = range(len(next(iter(data.evaluation.values()))))
+    found = [run(_row(data.evaluation, index, batched))[contract.accuracy.output].argmax() for index in rows]
+    return {"labels": np.asarray(found, np.int64)}
 
 
 def _float_model(source: Path) -> Run:
