@@ -34,8 +34,8 @@ class Written:
     seen: Mapping[str, str]
 
 
-def write_qdq(data: bytes, plan: QdqPlan, *, stage: str) -> Written:
-    """The model that the plan describes; same plan, same bytes.
+def write_qdq(data: bytes, plan: QdqPlan, *, stage: str, checked: bool = True) -> Written:
+    """The model that the plan describes; same plan, same bytes. Unless ``checked``, it is for a trial run only.
 
     Raises:
         CompileError: the model cannot be raised to the plan's opset.
@@ -47,7 +47,8 @@ def write_qdq(data: bytes, plan: QdqPlan, *, stage: str) -> Written:
         model = guard(lambda: version_converter.convert_version(old, plan.opset), stage)
         model.ir_version = max(model.ir_version, MIN_IR_VERSION)
     seen = _Writer(model.graph, plan).write()
-    return Written(canonicalise(from_proto(model), stage=stage), seen)
+    written = from_proto(model)
+    return Written(canonicalise(written, stage=stage) if checked else written, seen)
 
 
 class _Writer:

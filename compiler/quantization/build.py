@@ -57,7 +57,7 @@ class Builder:
         bits = FULL_BITS if wide else self.scheme.bits
         activations = WIDE[activations] if wide else activations
         fixed = next((self.placement.fixed[m] for m in self._members[group] if m in self.placement.fixed), "")
-        low, high = recipe.ranges[group]
+        low, high = recipe.whole.get(group, recipe.ranges[group]) if wide else recipe.ranges[group]
         affine = affine_of(low, high, activations, bits)
         if not fixed:
             return affine
@@ -108,15 +108,26 @@ class Builder:
         return self.affine(group, recipe, wide=wants)
 
     def _layer(self, layer: Layer, affine: Affine, recipe: Recipe) -> dict[Place, Weights]:
-        weights = recipe.weights.get(layer.name) or per_channel(layer, self._float_weights(layer))
+        weights = recipe.weights.get(layer.name) or per_channel(layer, self.float_weights(layer))
         if not layer.bias:
             return {(layer.name, 1): weights}
-        bias = recipe.biases.get(layer.name, np.asarray(self.network.constants[layer.bias], np.float32)).reshape(-1)
+        bias = recipe.biases.get(layer.name, self.float_bias(layer))
         weights = make_room(weights, bias, affine.scale)
         return {(layer.name, 1): weights, (layer.name, 2): stored_bias(bias, weights, affine.scale)}
 
-    def _float_weights(self, layer: Layer) -> NDArray[np.float32]:
+    def float_weights(self, layer: Layer) -> NDArray[np.float32]:
+        """A layer's weights in float32."""
         return np.asarray(self.network.constants[layer.weight], np.float32)
+
+    def float_bias(self, layer: Layer) -> NDArray[np.float32]:
+        """A layer's bias in float32, one number per channel."""
+        return np.asarray(self.network.constants[layer.bias], np.float32).reshape(-1)
+
+    def layer_inputs(self, recipe: Recipe) -> dict[str, Affine]:
+        """How layers read their input, by name; those in float are left out."""
+        stored = self.stored(recipe)
+        places = sorted(place for place in self.placement.reads if place[1] == 0 and place[0] in self.layers)
+        return {name: self._read((name, index), stored, recipe) for name, index in places}
 
     def _operand(self, place: Place) -> Weights:
         """A constant operand, stored as activations are."""
@@ -145,8 +156,8 @@ class Builder:
         bits = self.scheme.weight_bits
         kept = self.placement.kept
         weights = {
-            (layer.name, 1): per_channel(layer, self._float_weights(layer)) if bits == FULL_BITS else
-            in_blocks(layer, self._float_weights(layer))
+            (layer.name, 1): per_channel(layer, self.float_weights(layer)) if bits == FULL_BITS else
+            in_blocks(layer, self.float_weights(layer))
             for layer in self.layers.values() if layer.name not in kept
         }  # fmt: skip
         return QdqPlan(stored={}, reads={}, weights=weights, opset=BASE_OPSET if bits == FULL_BITS else WIDE_OPSET)

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from compiler.quantization.histogram import Distribution
 
+LOCAL_ROWS = 256
+"""Rows of a layer that an error within the layer is measured on."""
+
 Row = Mapping[str, NDArray[Any]]
 """One sample as engine inputs."""
 

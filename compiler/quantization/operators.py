@@ -23,6 +23,9 @@ COMPUTES = frozenset({
 JOINS = frozenset({"Concat"})
 """All inputs and the output are stored alike, as LiteRT's concatenation wants it."""
 
+ACTIVATIONS = frozenset({"Clip", "Min", "Relu"})
+"""Operators that saturation may stand for, behind a computing node."""
+
 HEADS = frozenset({"Sigmoid", "Softmax", "Tanh"})
 """Operators whose output range is fixed. In float unless the device has no float: at 1/256, top answers tie."""
 

@@ -20,7 +20,7 @@ import numpy as np
 from compiler.importer.qdq_network import Network, Op
 from compiler.importer.qdq_plan import Place
 from compiler.quantization.layers import Layer
-from compiler.quantization.operators import COMPUTES, HEADS, JOINS, LAYERS, MOVES, PRODUCTS, value_inputs
+from compiler.quantization.operators import ACTIVATIONS, COMPUTES, HEADS, JOINS, LAYERS, MOVES, PRODUCTS, value_inputs
 from compiler.scheme import Scheme
 from hardware_profiles.schema import Activations, Fallback
 
@@ -100,7 +100,7 @@ class _Placer:
             constants=frozenset(constants),
             wide=wide,
             wide_reads=frozenset((n, i) for n, i in reads if n in self._wide),
-            fused={node: value for node, value in self._fused.items() if value in self._stored},
+            fused={node: last for node in self._fused if (last := self._behind(self._fused[node])) in self._stored},
             fixed=self._fixed(),
             kept=frozenset(self._float),
         )
@@ -145,9 +145,11 @@ class _Placer:
         return bool(readers) and all(op.name in self._float for op, _ in readers) and name not in self._network.outputs
 
     def _behind(self, name: str) -> str:
+        """The value behind a node's fused activations."""
         readers = self._network.readers.get(name, ())
-        if len(readers) == 1 and readers[0][0].name in self._fused:
-            return self._fused[readers[0][0].name]
+        while len(readers) == 1 and readers[0][0].name in self._fused:
+            name = self._fused[readers[0][0].name]
+            readers = self._network.readers.get(name, ())
         return name
 
     def _may_stay_float(self, op: Op) -> bool:
@@ -209,11 +211,11 @@ class _Placer:
         return found
 
     def _wide_values(self, groups: Mapping[str, str]) -> frozenset[str]:
-        """Groups in 16 bits: what a kept layer gives, unless a narrow node gives to it too; inputs that only such read."""
+        """Groups in 16 bits: what kept layers give, unless a narrow node does too, and inputs that only such read."""
         wide = {groups[value] for name in self._wide for value in self._given(self._network.by_name[name])}
+        wide |= {groups[name] for name in self._network.inputs if name in groups and self._only_wide(name)}
         narrow = {
             groups[value]
-        wide |= {groups[name] for name in self._network.inputs if name in groups and self._only_wide(name)}
             for op in self._network.ops
             if op.name in self._quantized - self._wide and not self._moves(op)
             for value in self._given(op)
@@ -221,26 +223,30 @@ class _Placer:
         }
         return frozenset(wide - narrow)
 
-    def _fixed(self) -> dict[str, str]:
-        return {
     def _only_wide(self, name: str) -> bool:
         readers = self._network.readers.get(name, ())
         return bool(readers) and all(op.name in self._wide for op, _ in readers) and name not in self._network.outputs
 
+    def _fixed(self) -> dict[str, str]:
+        return {
             op.outputs[0]: op.op
             for op in self._network.ops
             if op.op in HEADS and op.name in self._quantized and op.outputs[0] in self._stored
         }
 
 
+COMPUTING = (LAYERS | COMPUTES) - {"Relu", "Clip", "LeakyRelu"}
+"""Operators whose integer kernels saturate their own sums."""
+
+
 def _fused(network: Network) -> dict[str, str]:
-    """Relu and Clip nodes that are the only readers of a computing node, and what they give."""
-    found = {}
+    """Relu, Clip and Min nodes that are the only readers of a computing node, or of such a one, and what they give."""
+    found: dict[str, str] = {}
     for op in network.ops:
-        if op.op not in ("Relu", "Clip") or (op.op == "Clip" and not _known_bounds(network, op)):
+        if op.op not in ACTIVATIONS or not _known_bounds(network, op):
             continue
         maker = network.makers.get(op.input(0))
-        computes = maker is not None and maker.op in (LAYERS | COMPUTES) - {"Relu", "Clip", "LeakyRelu"}
+        computes = maker is not None and (maker.name in found or maker.op in COMPUTING)
         alone = len(network.readers.get(op.input(0), ())) == 1 and op.input(0) not in network.outputs
         if computes and alone and network.is_activation(op.outputs[0]):
             found[op.name] = op.outputs[0]
@@ -251,6 +257,8 @@ def clip_bounds(network: Network, op: Op) -> tuple[float, float]:
     """What a Relu or Clip with known bounds lets through."""
     if op.op == "Relu":
         return 0.0, float("inf")
+    if op.op == "Min":  # one bound per channel: the least of them
+        return -float("inf"), float(np.min(network.constants[op.inputs[1]]))
     found = [network.constants.get(op.input(index)) for index in (1, 2)]
     low, high = (None if one is None else float(one.reshape(-1)[0]) for one in found)
     return -float("inf") if low is None else low, float("inf") if high is None else high

@@ -14,10 +14,9 @@ from compiler.quantization.build import Builder
 from compiler.quantization.evaluate import Values, sqnr_db, values_of
 from compiler.quantization.layers import layers_of
 from compiler.quantization.observed import Observed
-from compiler.quantization.operators import LAYERS, OPERATORS
+from compiler.quantization.operators import ACTIVATIONS, LAYERS, OPERATORS
 from compiler.quantization.placement import Keep, Placement, place
-from compiler.quantization.recipe import Recipe
-from compiler.quantization.search import min_max
+from compiler.quantization.search import search
 from compiler.quantized import Layer, Quantized
 from compiler.scheme import Scheme
 from edge_bundle.errors import CompileError
@@ -48,10 +47,12 @@ class Quantizer:
     """One graph under one scheme: what is searched for once serves every ``keep``."""
 
     def __init__(self, graph: Graph, observed: Observed, scheme: Scheme) -> None:
-        self._graph, self._observed, self._scheme = graph, observed, scheme
-        self._network = read_network(graph.model, stage=STAGE)
+        self._scheme, self._rows = scheme, observed.rows[:MAX_REPORT_ROWS]
+        _check(graph, scheme)
+        found = search(graph, observed, scheme)
+        self._graph, self._recipe = found.graph, found.recipe
+        self._network = read_network(self._graph.model, stage=STAGE)
         self._layers = layers_of(self._network)
-        self._check()
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -67,31 +68,26 @@ class Quantizer:
         """
         self._check_keep(keep)
         placement = place(self._network, self._layers, self._scheme, keep)
-        recipe = self._recipe
-        written = write_qdq(self._graph.model, self._builder(placement).plan(recipe), stage=STAGE)
+        written = write_qdq(self._graph.model, self._builder(placement).plan(self._recipe), stage=STAGE)
         return Quantized(
             scheme=self._scheme,
             graph=self._finished(written.model),
-            layers=self._report(written, keep, placement, recipe),
-            notes=recipe.notes,
+            layers=self._report(written, keep, placement),
+            notes=self._recipe.notes,
         )
-
-    @cached_property
-    def _recipe(self) -> Recipe:
-        placement = place(self._network, self._layers, self._scheme, {})
-        return min_max(placement, self._observed)
 
     @cached_property
     def _float_outputs(self) -> Values:
         names = [layer.node.outputs[0] for layer in self._layers.values()]
         names = [self._behind(name) for name in names]
-        return values_of(self._graph.model, names, self._observed.rows[:MAX_REPORT_ROWS])
+        return values_of(self._graph.model, names, self._rows)
 
     def _behind(self, name: str) -> str:
         """A layer's output behind its Relu or Clip."""
         readers = self._network.readers.get(name, ())
-        if len(readers) == 1 and readers[0][0].op in ("Relu", "Clip") and name not in self._network.outputs:
-            return readers[0][0].outputs[0]
+        while len(readers) == 1 and readers[0][0].op in ACTIVATIONS and name not in self._network.outputs:
+            name = readers[0][0].outputs[0]
+            readers = self._network.readers.get(name, ())
         return name
 
     def _builder(self, placement: Placement) -> Builder:
@@ -103,19 +99,17 @@ class Quantizer:
             model = onnx_rewrite.canonicalise(model, stage=STAGE)
         return summary.summarise(model, stage=STAGE)
 
-    def _report(
-        self, written: Written, keep: Mapping[str, str], placement: Placement, recipe: Recipe
-    ) -> tuple[Layer, ...]:
+    def _report(self, written: Written, keep: Mapping[str, str], placement: Placement) -> tuple[Layer, ...]:
         """Every layer, its error measured on kept samples."""
         points = {name: self._behind(layer.node.outputs[0]) for name, layer in self._layers.items()}
         seen = {value: written.seen.get(value, value) for value in points.values()}
-        found = values_of(written.model, list(seen.values()), self._observed.rows[:MAX_REPORT_ROWS])
+        found = values_of(written.model, list(seen.values()), self._rows)
         return tuple(
             Layer(
                 name=name,
                 operator=layer.node.op,
                 precision=self._precision(name, keep, placement),
-                method=recipe.methods.get(placement.groups.get(points[name], ""), ""),
+                method=self._recipe.methods.get(placement.groups.get(points[name], ""), ""),
                 sqnr_db=round(sqnr_db(self._float_outputs[points[name]], found[seen[points[name]]]), 2),
                 kept=name in keep,
             )
@@ -131,15 +125,6 @@ class Quantizer:
             return "float"
         return "a16w8" if self._scheme.activations in _WIDE else "int8"
 
-    def _check(self) -> None:
-        wanted = sorted(LAYERS) if self._scheme.activations is None else OPERATORS
-        if not set(wanted) & set(self._graph.op_counts):
-            raise CompileError(
-                stage=STAGE,
-                detail=f"expected one of the operators {', '.join(wanted)}, got {', '.join(self._graph.op_counts)}",
-                advice="compile this model for fp32 profiles only",
-            )
-
     def _check_keep(self, keep: Mapping[str, str]) -> None:
         for name, kept in keep.items():
             if name not in self._layers or kept not in set(Keep):
@@ -149,3 +134,13 @@ class Quantizer:
                     node=name,
                     detail=f"expected a layer ({names}) to keep in float or int16, got {name!r} in {kept!r}",
                 )
+
+
+def _check(graph: Graph, scheme: Scheme) -> None:
+    wanted = sorted(LAYERS) if scheme.activations is None else OPERATORS
+    if not set(wanted) & set(graph.op_counts):
+        raise CompileError(
+            stage=STAGE,
+            detail=f"expected one of the operators {', '.join(wanted)}, got {', '.join(graph.op_counts)}",
+            advice="compile this model for fp32 profiles only",
+        )

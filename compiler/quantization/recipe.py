@@ -15,10 +15,14 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """``ranges`` and ``methods`` by stored value, ``weights`` and float ``biases`` by layer (others: as they are)."""
+    """``ranges`` and ``methods`` by stored value, ``weights`` and float ``biases`` by layer (others: as they are).
+
+    ``whole`` ranges hold all that was seen: 16 bits have no need to clip.
+    """
 
     ranges: Mapping[str, Range]
     methods: Mapping[str, str]
+    whole: Mapping[str, Range] = field(default_factory=dict)
     weights: Mapping[str, Weights] = field(default_factory=dict)
     biases: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
