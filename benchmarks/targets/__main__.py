@@ -44,6 +44,8 @@ def main(models: Path, out: Path, only: str, profiles: str, limit_s: float) -> N
 
         def advance(what: str, steps: int) -> None:
             bar.update(task, description=what, advance=steps)
+            if not console.is_terminal:
+                console.print(f"{what}: {steps} profiles, {time.monotonic() - began:.0f} s since the start")
 
         outcomes = list(run_all(folders, chosen, limit_s=limit_s, advance=advance))
     write_outcomes(outcomes, out)

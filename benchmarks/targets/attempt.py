@@ -25,16 +25,20 @@ from skerry.model_file import find_model
 KEY = SigningKey.from_seed(b"t" * 32)
 """Nobody trusts it: the bundles are thrown away."""
 
+ANCHOR = load_profile("cpu-fp32")
+
 
 def attempt(folder: Path, profiles: Sequence[Profile]) -> Iterator[Outcome]:
     """One outcome for each profile.
 
-    A compile that is left without a single profile names one reason only, so the profiles are then tried one by one.
+    A compile that is left without a single profile names one reason only. So a profile that takes every model goes
+    along where there are several; should it be refused too, they are tried one by one.
     """
     name = folder.name
+    anchored = [*profiles, *([] if len(profiles) == 1 or ANCHOR in profiles else [ANCHOR])]
     try:
         with tempfile.TemporaryDirectory(prefix="skerry-targets-") as out:
-            result = compile_bundle(_request(folder, profiles, Path(out) / "bundle"))
+            result = compile_bundle(_request(folder, anchored, Path(out) / "bundle"))
     except SkerryError as error:
         if len(profiles) == 1:
             yield _refused(name, profiles[0], error)
@@ -42,7 +46,8 @@ def attempt(folder: Path, profiles: Sequence[Profile]) -> Iterator[Outcome]:
         for profile in profiles:
             yield from attempt(folder, [profile])
         return
-    yield from _outcomes(name, result)
+    asked = {profile.name for profile in profiles}
+    yield from (one for one in _outcomes(name, result) if one.profile in asked)
 
 
 def _outcomes(name: str, result: CompileResult) -> Iterator[Outcome]:

@@ -1,4 +1,4 @@
-"""Every model on every profile, each runtime in a process of its own with a time limit."""
+"""Every model on every profile, kindred runtimes in a process of their own with a time limit."""
 
 from __future__ import annotations
 
@@ -17,8 +17,13 @@ from benchmarks.child import REPOSITORY
 from benchmarks.targets.outcome import Outcome, failed
 from hardware_profiles.schema import Profile
 
-LIMIT_S = 120.0
-"""For one model on all profiles of one runtime; the slowest, MobileNetV2, takes about half of it."""
+LIMIT_S = 240.0
+"""For one model on all profiles of one group."""
+
+GROUPS = {
+    "litert": "TFLite", "ethos-u": "TFLite", "onnxruntime": "processors", "openvino": "processors", "wasm": "processors"
+}  # fmt: skip
+"""Runtimes whose profiles share quantized graphs; any other is a group of its own."""
 
 MAX_TRACE_CHARS = 300
 """Of what a crashed process said last."""
@@ -32,12 +37,12 @@ def run_all(
     advance: Callable[[str, int], None] = lambda _what, _steps: None,
 ) -> Iterator[Outcome]:
     """One outcome for each model and profile; ``advance`` is told what is done, and how many outcomes that were."""
-    ordered = sorted(profiles, key=lambda profile: (profile.runtime, profile.name))
+    ordered = sorted(profiles, key=lambda profile: (_group(profile), profile.runtime, profile.name))
     for folder in folders:
-        for runtime, group in groupby(ordered, key=lambda profile: profile.runtime):
+        for name, group in groupby(ordered, key=_group):
             chosen = list(group)
             yield from run_group(folder, chosen, limit_s=limit_s)
-            advance(f"{folder.name}, {runtime}", len(chosen))
+            advance(f"{folder.name}, {name}", len(chosen))
 
 
 def run_group(folder: Path, profiles: Sequence[Profile], *, limit_s: float) -> Iterator[Outcome]:
@@ -56,6 +61,10 @@ def run_group(folder: Path, profiles: Sequence[Profile], *, limit_s: float) -> I
     else:
         for profile in profiles:
             yield from run_group(folder, [profile], limit_s=limit_s)
+
+
+def _group(profile: Profile) -> str:
+    return GROUPS.get(profile.runtime, profile.runtime)
 
 
 def _why_not(command: Sequence[str], limit_s: float) -> str:
