@@ -282,7 +282,7 @@ def test_an_artifact_larger_than_the_profile_allows(tmp_path: Path) -> None:
 
 def test_a_runtime_without_a_lowering(tmp_path: Path) -> None:
     other = msgspec.structs.replace(load_profile("cpu-fp32"), runtime="abacus")
-    with pytest.raises(InvalidInputError, match="expected one of onnxruntime, openvino, wasm, got 'abacus'"):
+    with pytest.raises(InvalidInputError, match=r"expected one of .*onnxruntime, .*wasm, got 'abacus'"):
         compile_bundle(replace(classifier_job(tmp_path), profiles=(other,)))
 
 
