@@ -11,6 +11,9 @@ from edge_bundle.proof import AccuracyProof, Interval, Proof
 
 PERCENT = 100.0
 KB = 1000.0
+TICKS = 5
+"""Of an axis of accuracy: values near 1 take many digits."""
+
 SLICE_ROW_IN = 0.27
 """There are many rows: one for each slice and profile."""
 
@@ -88,6 +91,8 @@ def _whisker(axes: Any, row: int, proof: AccuracyProof, color: str) -> None:
     value, low, high = (bound * _scale(proof) for bound in (proof.value, proof.low, proof.high))
     reach = [[max(0.0, value - low)], [max(0.0, high - value)]]
     axes.errorbar(value, row, xerr=reach, fmt="o", color=color, capsize=3, markersize=6)
+    axes.locator_params(axis="x", nbins=TICKS)
+    axes.ticklabel_format(axis="x", useOffset=False, style="plain")
 
 
 def _scale(proof: AccuracyProof) -> float:

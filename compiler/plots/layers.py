@@ -19,9 +19,12 @@ MAX_NAME_CHARS = 34
 
 
 def layers(quantized: Sequence[Quantized]) -> list[Plot]:
-    """One plot for each scheme whose layers were measured."""
-    measured = [one for one in quantized if any(layer.sqnr_db is not None for layer in one.layers)]
-    return [_scheme(one, f"layers{index}") for index, one in enumerate(measured)]
+    """One plot for each scheme whose layers were measured; one for those that differ in what they may fall back to."""
+    measured: dict[tuple[str, tuple[Layer, ...]], Quantized] = {}
+    for one in quantized:
+        if any(layer.sqnr_db is not None for layer in one.layers):
+            measured.setdefault((str(one.scheme), one.layers), one)
+    return [_scheme(one, f"layers{index}") for index, one in enumerate(measured.values())]
 
 
 def _scheme(one: Quantized, name: str) -> Plot:
@@ -43,10 +46,7 @@ def _scheme(one: Quantized, name: str) -> Plot:
         axes.axvline(worst, color=SOFT, linewidth=0.8, linestyle=(0, (2, 3)), zorder=0)
         svg = svg_of(figure, f"Signal to quantization noise of each layer, {one.scheme}")
     kept = sum(layer.kept for layer in one.layers)
-    note = (
-        f"{len(one.layers)} layers, {kept} kept in higher precision (to be had: {one.scheme.fallback.value});"
-        " the dotted line is the worst."
-    )
+    note = f"{len(one.layers)} layers, {kept} kept in higher precision; the dotted line is the worst."
     return Plot(title=f"Error by layer, {one.scheme}", note=note, svg=svg)
 
 
