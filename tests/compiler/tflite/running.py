@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -11,11 +11,9 @@ import pytest
 from numpy.typing import NDArray
 from onnx import ModelProto, NodeProto, helper  # noqa: TID251 - made here, read by the package
 
-from benchmarks.litert.exact import exact
 from compiler.graph import Graph
 from compiler.importer import summary
-from compiler.tflite.flatbuffer import to_bytes
-from compiler.tflite.model import Quant, TfliteModel
+from compiler.tflite.model import TfliteModel
 from edge_runtime.quiet_import import import_quietly
 from tests.compiler.models import Shape, model
 
@@ -52,30 +50,6 @@ def run_tflite(data: bytes, feed: Arrays, *, kernels: str = "xnnpack") -> dict[s
 def operators(made: TfliteModel) -> list[str]:
     """The TFLite operators, in order."""
     return [operation.op for operation in made.operations]
-
-
-def off_by(made: TfliteModel, feed: Arrays, kernels: str) -> dict[str, tuple[int, int, int]]:
-    """Operator -> integers that it gives, how many differ from exact arithmetic, and by how many steps at most.
-
-    Every integer tensor is made an output, and each operation is judged by the inputs that it had.
-    """
-    places = [one.outputs[0] for one in made.operations if isinstance(made.tensors[one.outputs[0]].quant, Quant)]
-    open_model = replace(made, outputs=tuple(places))
-    found = run_tflite(to_bytes(open_model), feed, kernels=kernels)
-    values = {place: found[made.tensors[place].name] for place in places}
-    judged: dict[str, tuple[int, int, int]] = {}
-    for one in made.operations:
-        if one.outputs[0] not in values or any(
-            place not in values and made.tensors[place].data is None for place in one.inputs
-        ):
-            continue
-        wanted = exact(made, one, values)
-        if wanted is None:
-            continue
-        steps = np.abs(wanted - values[one.outputs[0]])
-        count, wrong, most = judged.get(one.op, (0, 0, 0))
-        judged[one.op] = (count + steps.size, wrong + int((steps > 0).sum()), max(most, int(steps.max(initial=0))))
-    return judged
 
 
 @dataclass(frozen=True)

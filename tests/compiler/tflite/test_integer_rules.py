@@ -7,12 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from benchmarks.litert.steps import count_steps
 from compiler.graph import Graph
 from compiler.tflite.model import Quant
 from compiler.tflite.write import make_model, write_tflite
 from tests.compiler.models import Shape
 from tests.compiler.tflite.integers import Qdq, chain
-from tests.compiler.tflite.running import off_by, operators, rand, run_onnx, run_tflite
+from tests.compiler.tflite.running import operators, rand, run_onnx, run_tflite
 
 Build = Callable[[Qdq, str], tuple[str, Shape]]
 
@@ -141,16 +142,16 @@ def test_results(name: str, dtype: str, kernels: str) -> None:
 def test_xnnpack_is_exact() -> None:
     """Its int8 kernels scale in float32 and round once, as the graph says; but for ADD, which is fixed-point."""
     feed = {"x": np.random.default_rng(4).uniform(-3, 3, (1, 3, 8, 8)).astype(np.float32)}
-    for op, (_, wrong, most) in off_by(make_model(chain("int8")), feed, "xnnpack").items():
-        assert wrong == 0 or (op == "ADD" and most == 1), op
+    for op, steps in count_steps(make_model(chain("int8")), [feed], "xnnpack").items():
+        assert steps.wrong == 0 or (op == "ADD" and steps.most == 1), op
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int16"])
 def test_reference_kernels_are_within_one_step(dtype: str) -> None:
     feed = {"x": np.random.default_rng(4).uniform(-3, 3, (1, 3, 8, 8)).astype(np.float32)}
-    judged = off_by(make_model(chain(dtype)), feed, "reference")
+    judged = count_steps(make_model(chain(dtype)), [feed], "reference")
     assert {"ADD", "CONV_2D", "FULLY_CONNECTED", "MEAN"} <= {*judged}
-    assert max(most for _, _, most in judged.values()) <= 1
+    assert max(steps.most for steps in judged.values()) <= 1
 
 
 def test_what_is_not_quantized_stays_float() -> None:
