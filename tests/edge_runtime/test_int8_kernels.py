@@ -24,6 +24,6 @@ def test_exact_kernels_where_the_fast_ones_saturate(flags: tuple[str, ...], expe
 
 @pytest.mark.parametrize("asked", ["auto", "exact"])
 def test_a_profile_may_ask_for_exact_kernels_on_every_cpu(asked: str) -> None:
-    settings = _session_options(1, {"spinning": "off", "int8-kernels": asked})
+    settings = _session_options(1, {"spinning": "off", "int8-kernels": asked, "weights": "as-stored"})
     expected = "1" if asked == "exact" else exact_int8_kernels(detect().cpu_flags)
     assert settings.get_session_config_entry("session.x64quantprecision") == expected
