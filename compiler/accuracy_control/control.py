@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from compiler.accuracy_control.reasons import counted, explained
@@ -52,7 +52,9 @@ def control(quantizer: Quantizer, first: Quantized, task: Task, progress: Progre
 
     """
     check_accuracy(task.contract, task.profiles, task.reference.accuracy, task.reference.accuracy)
-    tried = _hold(first, frozenset(), task, progress)
+    progress.start(f"{NAME}: {task.scheme}", task.reference.judge.dataset.samples)
+    tried = _hold(first, frozenset(), task, progress.advance)
+    progress.done()
     if tried.holds:
         return first
     precision = _fallback(task.scheme)
@@ -61,27 +63,33 @@ def control(quantizer: Quantizer, first: Quantized, task: Task, progress: Progre
         raise _refused(Found(best=tried, without={}, freed=frozenset(), trials=0), task, None)
     harms = _sensitivity(quantizer, layers, precision, task, progress)
 
+    def mixed(kept: frozenset[str]) -> Quantized:
+        return quantizer.quantize(dict.fromkeys(sorted(kept), precision))
+
     def attempt(kept: frozenset[str]) -> Trial:
-        return _hold(quantizer.quantize(dict.fromkeys(sorted(kept), precision)), kept, task, progress)
+        trial = _hold(mixed(kept), kept, task)
+        progress.advance()
+        return trial
 
     # A graph that is float throughout is no variant of this profile; one of 16 bits still is.
     most = len(harms) - (precision == Fallback.FLOAT)
+    progress.start(f"{NAME}: mixes", 0)
     found = Search(tried, list(harms), attempt, most=most).run()
+    progress.done()
     if not found.best.holds:
         raise _refused(found, task, precision)
-    return explained(found, tried, harms, task.reference.accuracy)
+    return explained(mixed(found.best.kept), found, tried, harms, task.reference.accuracy)
 
 
-def _hold(quantized: Quantized, kept: frozenset[str], task: Task, progress: Progress) -> Trial:
+def _hold(
+    quantized: Quantized, kept: frozenset[str], task: Task, on_sample: Callable[[], None] = lambda: None
+) -> Trial:
     """Run the evaluation set, and compare with the contract."""
     reference, judge = task.reference, task.reference.judge
-    what = f"{counted(len(kept))} kept" if kept else str(task.scheme)
-    progress.start(f"{NAME}: {what}", judge.dataset.samples)
-    outputs = reference_scores(quantized.graph.model, task.contract, judge.dataset, on_sample=progress.advance)
+    outputs = reference_scores(quantized.graph.model, task.contract, judge.dataset, on_sample=on_sample)
     accuracy = judge.accuracy(judge.score(outputs))
-    progress.done()
     missed = shortfall(task.contract, accuracy, reference.accuracy)
-    return Trial(kept=kept, quantized=quantized, accuracy=accuracy, shortfall=missed)
+    return Trial(kept=kept, accuracy=accuracy, shortfall=missed)
 
 
 def _sensitivity(

@@ -17,8 +17,10 @@ def counted(layers: int) -> str:
     return f"{layers} layer{'s' if layers != 1 else ''}"
 
 
-def explained(found: Found, first: Trial, harm: Mapping[str, float], reference: AccuracyProof) -> Quantized:
-    """The mix that was found, with a reason for every layer that was looked at, and a note on the search."""
+def explained(
+    quantized: Quantized, found: Found, first: Trial, harm: Mapping[str, float], reference: AccuracyProof
+) -> Quantized:
+    """The graph of the mix that was found, with a reason for every layer that was looked at, and a note on the search."""
     best = found.best
 
     def reason(layer: Layer) -> str:
@@ -29,8 +31,8 @@ def explained(found: Found, first: Trial, harm: Mapping[str, float], reference: 
             return f"{alone}; {_kept(found, layer.name, reference)}"
         return f"{alone}; kept for a trial and not needed" if layer.name in found.freed else alone
 
-    layers = tuple(replace(layer, reason=reason(layer)) for layer in best.quantized.layers)
-    return replace(best.quantized, layers=layers, notes=(*best.quantized.notes, _note(found, first, harm, reference)))
+    layers = tuple(replace(layer, reason=reason(layer)) for layer in quantized.layers)
+    return replace(quantized, layers=layers, notes=(*quantized.notes, _note(found, first, harm, reference)))
 
 
 def _kept(found: Found, name: str, reference: AccuracyProof) -> str:

@@ -23,10 +23,12 @@ class Quantizer(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """A mix that was tried: ``kept`` layers are not quantized; ``shortfall`` above 0 misses the contract by so much."""
+    """A mix that was tried: ``kept`` layers are not quantized; ``shortfall`` above 0 misses the contract by so much.
+
+    Without its graph: tens of them would fill the memory.
+    """
 
     kept: frozenset[str]
-    quantized: Quantized
     accuracy: AccuracyProof
     shortfall: float
 

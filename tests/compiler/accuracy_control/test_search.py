@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -32,7 +32,7 @@ class World:
 
     def trial(self, kept: frozenset[str]) -> Trial:
         proof = AccuracyProof(metric=Metric.TOP1, samples=1, value=0.0, low=0.0, high=0.0)
-        return Trial(kept=kept, quantized=cast(Any, None), accuracy=proof, shortfall=self.shortfall(kept))
+        return Trial(kept=kept, accuracy=proof, shortfall=self.shortfall(kept))
 
 
 def _needs(*names: str) -> Holds:
