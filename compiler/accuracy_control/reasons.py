@@ -20,7 +20,7 @@ def counted(layers: int) -> str:
 def explained(
     quantized: Quantized, found: Found, first: Trial, harm: Mapping[str, float], reference: AccuracyProof
 ) -> Quantized:
-    """The graph of the mix that was found, with a reason for every layer that was looked at, and a note on the search."""
+    """The graph of the mix that was found, with a reason for every layer looked at, and a note on the search."""
     best = found.best
 
     def reason(layer: Layer) -> str:
