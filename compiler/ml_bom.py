@@ -58,6 +58,7 @@ def ml_bom(
             _source_model(sources, ref, reference),
             *(_variant(contract, manifest, proof) for manifest, proof in variants),
             *_datasets(sources),
+            *_metric(sources),
         ],
         "dependencies": _dependencies([manifest.profile for manifest, _ in variants], ref),
     }
@@ -109,6 +110,14 @@ def _datasets(sources: Sources) -> list[dict[str, Any]]:
         for name, dataset in found.items()
         if dataset
     ]
+
+
+def _metric(sources: Sources) -> list[dict[str, Any]]:
+    """The file of a user's own metric."""
+    digest, name = sources.judge.function_digest, sources.contract.accuracy.function
+    if digest is None or name is None:
+        return []
+    return [{"type": "file", "bom-ref": "file:metric", "name": name.partition(":")[0], "hashes": _hashes(digest)}]
 
 
 def _samples(count: int) -> dict[str, str]:

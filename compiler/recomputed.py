@@ -109,6 +109,15 @@ def _signed(proof: Proof) -> Iterator[tuple[str, Value]]:
     yield "peak memory MiB", _mib(proof.peak_rss_bytes)
     if proof.latency:
         yield "p50 us", proof.latency.p50_us
+    yield from _estimates(proof)
+
+
+def _estimates(proof: Proof) -> Iterator[tuple[str, float]]:
+    if proof.estimate:
+        yield "estimated us", proof.estimate.latency_us
+        yield "estimated cycles", proof.estimate.cycles
+        yield "estimated SRAM bytes", proof.estimate.sram_bytes
+        yield "estimated flash bytes", proof.estimate.flash_bytes
 
 
 class _Comparison:
@@ -228,12 +237,9 @@ class _Comparison:
 
     def _estimate(self) -> Iterator[Row]:
         """Rule 6."""
-        signed = self._proof.estimate
-        if signed is None:
-            return
-        for figure, value in (("estimated us", signed.latency_us), ("estimated cycles", float(signed.cycles)),
-                              ("estimated SRAM bytes", float(signed.sram_bytes))):  # fmt: skip
-            yield self._row(figure, value, None, None, f"not recomputed: {signed.tool} expects it when it compiles")
+        tool = self._proof.estimate.tool if self._proof.estimate else ""
+        for figure, value in _estimates(self._proof):
+            yield self._row(figure, value, None, None, f"not recomputed: {tool} expects it when it compiles")
 
 
 def _same(signed: Value, got: Value) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -340,6 +341,26 @@ def test_the_callers_folder_cannot_shadow_the_child(
     fresh = run_in_fresh_process(source_of(variant.manifest, variant.files), [golden.inputs])
     assert fresh.peak_rss_bytes > 10 << 20
     assert fresh.answers == (digest_outputs({name: bytes(one.data) for name, one in golden.outputs.items()}),)
+
+
+def test_the_child_answers_every_row_whatever_memory_held(
+    digits: CompileResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    variant = verified(digits.bundle_dir).variants["wasm-simd128-int8"]
+    rows = [golden.inputs for golden in variant.goldens]
+    start, asked = subprocess.run, []
+
+    def run(command: list[str], **options: Any) -> Any:
+        asked.append(options["env"].get("MALLOC_PERTURB_"))
+        return start(command, **options)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    source = source_of(variant.manifest, variant.files)
+    plain, filled = (run_in_fresh_process(source, rows, filled_memory=filled) for filled in (False, True))
+    assert asked == [None, "165"]
+    assert plain.answers == filled.answers
+    outputs = ({name: bytes(one.data) for name, one in golden.outputs.items()} for golden in variant.goldens)
+    assert plain.answers == tuple(map(digest_outputs, outputs))
 
 
 def test_a_child_that_fails_says_why(digits: CompileResult) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import copy
 import json
 import uuid
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
@@ -16,7 +19,7 @@ from in_toto_attestation.predicates.provenance.v1 import provenance_pb2
 from in_toto_attestation.v1 import statement_pb2
 from in_toto_attestation.v1.statement import Statement
 
-from compiler.compile import CompileResult
+from compiler.compile import CompileResult, compile_bundle
 from compiler.model_card import TASKS, metric_name, variant_card
 from edge_bundle.contract import AccuracyTarget, Against, Metric
 from edge_bundle.contract_file import load_contract
@@ -24,7 +27,7 @@ from edge_bundle.dsse import IN_TOTO_PAYLOAD_TYPE, verify_envelope
 from edge_bundle.keys import TrustPolicy
 from edge_bundle.proof import PROOF_PREDICATE_TYPE, PROVENANCE_PREDICATE_TYPE, Execution, Interval
 from tests.compiler.conftest import PROFILES
-from tests.compiler.models import DIGITS, KEYS
+from tests.compiler.models import DIGITS, KEYS, classifier, contract_text, write_job
 
 
 def _bom_faults(text: str) -> Any:
@@ -93,6 +96,28 @@ def test_every_metric_has_a_task_and_a_name() -> None:
     assert metric_name(AccuracyTarget(metric=Metric.TOP_K, k=5, output="y")) == "top-5"
     against = AccuracyTarget(metric=Metric.MAE, output="y", against=Against.REFERENCE)
     assert metric_name(against) == "mae against the fp32 model"
+
+
+def test_a_users_metric_is_among_the_components(tmp_path: Path) -> None:
+    (tmp_path / "near.py").write_text("def near(outputs, targets):\n    return 1.0\n")
+    rows = np.ones((8, 4), dtype=np.float32)
+    rows[::2] = -1.0
+    contract = contract_text(
+        inputs={"x": (-1, 4)},
+        outputs={"y": (-1, 3)},
+        accuracy='metric = "function"\nfunction = "near.py:near"\nagainst = "reference"',
+    )
+    request = write_job(
+        tmp_path, classifier().SerializeToString(), contract, calibration={"x": rows}, evaluation={"x": rows}
+    )
+    result = compile_bundle(request)
+    text = result.ml_bom_path.read_text()
+    assert _bom_faults(text) is None
+    bom = json.loads(text)
+    (metric,) = [component for component in bom["components"] if component["bom-ref"] == "file:metric"]
+    assert metric["hashes"] == [{"alg": "SHA-256", "content": sha256((tmp_path / "near.py").read_bytes()).hexdigest()}]
+    assert metric["name"] == "near.py"
+    _slsa(json.loads(result.provenance_path.read_bytes()))
 
 
 def _slsa(statement: dict[str, Any]) -> Any:

@@ -16,7 +16,7 @@ from compiler.compile import CompileResult
 from compiler.progress import Silent
 from compiler.recompute import recompute
 from compiler.recompute_table import number, recompute_tables
-from compiler.recomputed import Circumstances, Figures, Row, compare
+from compiler.recomputed import Circumstances, Figures, Row, compare, not_recomputed
 from edge_bundle.errors import CompileOnlyError, DigestMismatchError, EngineError, RuntimeMissingError
 from edge_bundle.keys import TrustPolicy
 from edge_bundle.layout import Layout
@@ -251,6 +251,9 @@ def test_placement_and_estimate(digits: CompileResult) -> None:
     assert wrong(rows) == set()
     assert not MOMENT & rows.keys()
     assert rows["estimated cycles"].note == "not recomputed: vela 5 expects it when it compiles"
+    left = {row.figure: row for row in not_recomputed(proof, "compiled for only")}
+    assert left["estimated us"].signed == 10.0
+    assert left["nodes on the device"].note == "not recomputed: compiled for only"
     joined = judged(proof, figures_of(proof, placement=PlacementProof(device="npu", nodes=1, on_device=1)))
     assert joined["nodes on the device"].ok
     assert "joined" in joined["nodes on the device"].note
