@@ -55,11 +55,14 @@ class Site:
         """Whether the optional input is there."""
         return bool(self.node.input(index))
 
-    def read(self, index: int, order: Order | None = None) -> int:
-        """The input as a tensor, in the order that ONNX has if none is asked for."""
+    def read(self, index: int, order: Order | None = None, *, stored: bool = False) -> int:
+        """The input as a tensor, in the order that ONNX has if none is asked for.
+
+        An activation of an integer kernel is its integers; ``stored`` says so of an input that may be weights as well.
+        """
         value = self.node.input(index)
         order = first(self.graph.types[value].rank) if order is None else order
-        if self.integer and index < self._kernel.activations:
+        if self.integer and (stored or index < self._kernel.activations):
             return self.values.fetch_stored(value, order)
         return self.values.fetch(value, order)
 

@@ -67,7 +67,7 @@ def _matmul(site: Site) -> None:
         return
     if min(right.rank, site.type_of(0).rank) < MATRIX:
         raise site.refuse("expected matrices, got a vector")
-    inputs = (site.read(0), site.read(1))
+    inputs = (site.read(0), site.read(1, stored=True))
     site.give(site.emit("BATCH_MATMUL", inputs, site.made.shape, {}, "BatchMatMulOptions"))
 
 

@@ -46,12 +46,12 @@ def _with(op: str, shape: Shape, *known: object, **attrs: object) -> Build:
     return build
 
 
-def _pair(op: str) -> Build:
+def _pair(op: str, shape: Shape = IMAGE) -> Build:
     def build(made: Qdq, x: str) -> tuple[str, Shape]:
         symmetric = made.dtype == "int16"
         made.constants["two"] = np.array(0.5, np.float32)
         other = made.quantized(made.add("Mul", ["x", "two"], "z"), SCALE / (512 if symmetric else 2), 0)
-        return made.add(op, [x, other], "h"), IMAGE
+        return made.add(op, [x, other], "h"), shape
 
     return build
 
@@ -81,6 +81,7 @@ CASES: dict[str, tuple[Build, list[str]]] = {
     "Add": (_pair("Add"), ["ADD"]),
     "Sub": (_pair("Sub"), ["SUB"]),
     "Mul": (_pair("Mul"), ["MUL"]),
+    "MatMul": (_pair("MatMul"), ["BATCH_MATMUL"]),
     "Concat": (lambda made, x: (made.add("Concat", [x, x], "h", axis=1), (1, 8, 6, 6)), ["QUANTIZE", "CONCATENATION"]),
     "Relu": (_unary("Relu"), ["RELU"]),
     "LeakyRelu": (_unary("LeakyRelu", alpha=0.2), ["LEAKY_RELU"]),

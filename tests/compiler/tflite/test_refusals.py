@@ -14,6 +14,7 @@ from compiler.tflite import schema
 from compiler.tflite.write import write_tflite
 from edge_bundle.errors import RuntimeMissingError, UnsupportedOperatorError
 from tests.compiler.models import Shape
+from tests.compiler.tflite.integers import Qdq
 from tests.compiler.tflite.running import Case, ints, node, rand
 
 VOLUME = (1, 2, 4, 4, 4)
@@ -59,6 +60,14 @@ def test_refused(name: str) -> None:
     assert caught.value.operator == case.nodes[-1].op_type
     assert caught.value.node == "y"
     assert "docs/litert.md" in caught.value.advice
+
+
+def test_zero_points_of_16_bits_are_refused() -> None:
+    made = Qdq("int16")
+    made.add("Identity", [made.quantized("x", 0.1, zero=3)], "y")
+    with pytest.raises(UnsupportedOperatorError, match="int16 with zero point 0") as caught:
+        write_tflite(made.graph({"x": IMAGE}, {"y": IMAGE}))
+    assert caught.value.operator == "QuantizeLinear"
 
 
 def test_computed_weights_are_refused() -> None:
