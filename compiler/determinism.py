@@ -120,15 +120,19 @@ def plan_for(engine: Engine, source: EngineSource, contract: Contract, *, cores:
 
 
 def plan_of(proof: DeterminismProof, *, cores: int) -> Plan:
-    """What a proof says was tried, to try it again; thread counts as far as there are cores."""
+    """What a proof says was tried, to try it again: as far as there are cores, and never more than we try ourselves."""
     return Plan(
-        samples=proof.samples,
-        repeats=proof.repeats,
-        engines=proof.engines,
-        processes=proof.processes,
-        threads=tuple(count for count in proof.threads if count <= cores),
-        batch_rows=max(1, proof.batch_positions),
+        samples=_between(1, proof.samples, SAMPLES),
+        repeats=_between(1, proof.repeats, REPEATS),
+        engines=_between(1, proof.engines, ENGINES),
+        processes=_between(2, proof.processes, PROCESSES),
+        threads=tuple(count for count in proof.threads if 1 <= count <= cores)[:MAX_THREAD_COUNTS],
+        batch_rows=_between(1, proof.batch_positions, BATCH_ROWS),
     )
+
+
+def _between(least: int, value: int, most: int) -> int:
+    return max(least, min(value, most))
 
 
 def thread_counts(own: int, cores: int) -> tuple[int, ...]:

@@ -73,12 +73,13 @@ def _bundle_table(bundle: BundleDescription) -> RenderableType:
 
 def _variant_table(variants: Iterable[VariantDescription]) -> RenderableType:
     from compiler.metrics.text import value_text
+    from compiler.proof_text import latency_texts
 
     rows = []
     for variant in variants:
         manifest, proof = variant.manifest, variant.proof
         accuracy = value_text(proof.accuracy.metric, proof.accuracy.value) if proof else ""
-        latency = f"{proof.latency.p50_us:.1f}" if proof and proof.latency else ""
+        latency = latency_texts(proof)[0] if proof else ""
         rows.append((
             manifest.profile, f"{manifest.runtime} {manifest.precision.value}", manifest.numeric_class.value,
             accuracy, latency, f"{variant.download_bytes / 1000:.1f}", short(variant.variant_digest),

@@ -29,7 +29,7 @@ from compiler.fresh_process import FreshRun, digest_outputs
 from edge_bundle.contract import AccuracyTarget, Contract, Limits, TensorRule
 from edge_bundle.errors import NumericClassError
 from edge_bundle.manifest import NumericClass
-from edge_bundle.proof import PlacementProof
+from edge_bundle.proof import DeterminismProof, PlacementProof
 from edge_bundle.tensor import DType, Tensor, TensorSpec
 from edge_runtime.arrays import to_array, to_tensor
 from edge_runtime.engine import EngineSource
@@ -184,6 +184,20 @@ def test_what_was_tried_is_said() -> None:
     assert plan_of(proof, cores=4) == PLAN
     assert plan_of(proof, cores=2) == replace(PLAN, threads=(1, 2))
     check_claim(NumericClass.PORTABLE_EXACT, found, profile="p")
+
+
+@pytest.mark.parametrize("said", [pytest.param(0, id="nothing"), pytest.param(10**9, id="absurdly-much")])
+def test_what_a_proof_says_was_tried_is_bounded(said: int) -> None:
+    proof = DeterminismProof(
+        samples=said, repeats=said, engines=said, processes=said, repeatable=True, threads=(said,) * 99,
+        batch_positions=said,
+    )  # fmt: skip
+    plan = plan_of(proof, cores=2)
+    assert plan.threads == ()
+    assert 1 <= plan.samples <= Plan().samples
+    assert 2 <= plan.processes <= Plan().processes
+    assert 1 <= plan.batch_rows <= BATCH_ROWS
+    assert look(lambda _: None, plan).differences == ()
 
 
 def test_what_was_not_tried_is_not_claimed() -> None:
