@@ -1,7 +1,8 @@
 """What is in an ONNX wrapper around a context binary: looked at before ONNX Runtime and Qualcomm's libraries read it.
 
 Held, so that a runtime takes nothing but these bytes and starts nothing but its own code:
-    1. contexts lie inside the file, not at a path beside it (``embed_mode`` 1), and are QNN's (``source``);
+    1. contexts lie inside the file, not at a path beside it (``embed_mode`` 1), and are QNN's (``source``); the first
+       holds the binary of all (``main_context``);
     2. a context node has the attributes that the compiler writes, and no other;
     3. every other node is a standard operator with no graph inside;
     4. no tensor lies in another file; no functions, no training;
@@ -82,6 +83,13 @@ class _Attribute(enum.IntEnum):
     TYPE = 20
 
 
+class _Context(enum.Enum):
+    """A context that holds the binary, or one that refers to it."""
+
+    MAIN = enum.auto()
+    PART = enum.auto()
+
+
 _TENSOR_EXTERNAL, _TENSOR_LOCATION = 13, 14
 
 _CONTEXT_ATTRIBUTES = frozenset(
@@ -90,7 +98,9 @@ _CONTEXT_ATTRIBUTES = frozenset(
         "max_size", "partition_name", "io_name_overrides",
     }
 )  # fmt: skip
-_CONTEXT_MUST: Mapping[str, int | str] = {"embed_mode": 1, "main_context": 1, "source": PROVIDER}
+_CONTEXT_MUST: Mapping[str, int | str] = {"embed_mode": 1, "source": PROVIDER}
+
+_BINARY = "ep_cache_context"
 
 
 @dataclass(frozen=True)
@@ -121,19 +131,19 @@ def read_wrapper(data: bytes, *, name: str) -> Wrapper:
     if graph is None:
         raise _refused(name, "a graph", "none")
     nodes = _read_graph(graph, name)
-    contexts = nodes.count(None)
-    if not contexts:
-        raise _refused(name, "a compiled context", "none")
+    binaries, contexts = nodes.count(_Context.MAIN), sum(isinstance(node, _Context) for node in nodes)
+    if binaries != 1:
+        raise _refused(name, "a context with the binary of all", f"{binaries} of {contexts} contexts")
     found = _COMPATIBILITY.fullmatch(notes.get(_COMPATIBILITY_KEY, ""))
     if found is None:
         raise _refused(name, "a note of what the context is for", repr(notes.get(_COMPATIBILITY_KEY, "none")))
-    others = tuple(node for node in nodes if node is not None)
+    others = tuple(node for node in nodes if not isinstance(node, _Context))
     return Wrapper(found[1], f"v{found[2]}", int(found[3]), contexts, others)
 
 
-def _read_graph(graph: memoryview, name: str) -> list[str | None]:
+def _read_graph(graph: memoryview, name: str) -> list[str | _Context]:
     """For every node what ``_read_node`` gives."""
-    nodes: list[str | None] = []
+    nodes: list[str | _Context] = []
     for field, value in fields(graph):
         if field not in set(_Graph):
             raise _refused(name, "a graph of nodes and tensors", f"field {field}")
@@ -146,8 +156,8 @@ def _read_graph(graph: memoryview, name: str) -> list[str | None]:
     return nodes
 
 
-def _read_node(node: memoryview, name: str) -> str | None:
-    """``None`` for a context, else the operator and the node's name."""
+def _read_node(node: memoryview, name: str) -> str | _Context:
+    """The kind of a context, or the operator and the name of any other node."""
     texts: dict[int, str] = {_Node.NAME: "", _Node.OPERATOR: "", _Node.DOMAIN: ""}
     attributes = []
     for field, value in fields(node):
@@ -158,8 +168,7 @@ def _read_node(node: memoryview, name: str) -> str | None:
     title, operator, domain = texts.values()
     where = f"{name}: node {title!r}"
     if (operator, domain) == ("EPContext", "com.microsoft"):
-        _check_context(attributes, where)
-        return None
+        return _read_context(attributes, where)
     if domain not in ("", "ai.onnx"):
         raise _refused(where, "operators of ai.onnx beside contexts", f"{domain}.{operator}")
     for attribute in attributes:
@@ -167,7 +176,7 @@ def _read_node(node: memoryview, name: str) -> str | None:
     return f"{operator} {title}"
 
 
-def _check_context(attributes: list[memoryview], where: str) -> None:
+def _read_context(attributes: list[memoryview], where: str) -> _Context:
     """Rules 1 and 2."""
     values: dict[str, int | str | None] = {}
     for attribute in attributes:
@@ -180,6 +189,10 @@ def _check_context(attributes: list[memoryview], where: str) -> None:
             raise _refused(where, f"{key} {wanted!r}", repr(values.get(key)))
     if values.get("is_multi_soc_ep_context", 0) != 0:
         raise _refused(where, "a context for one chip", "one for several")
+    main = values.get("main_context")
+    if main not in (0, 1) or bool(main) != (_BINARY in values):
+        raise _refused(where, "main_context 1 with a binary, or 0 without", repr(main))
+    return _Context.MAIN if main else _Context.PART
 
 
 def _scalar(attribute: memoryview) -> tuple[str, int | str | None]:
@@ -191,7 +204,7 @@ def _scalar(attribute: memoryview) -> tuple[str, int | str | None]:
             key = text(content)
         elif field == _Attribute.INT:
             value = number(content)
-        elif field == _Attribute.STRING and key != "ep_cache_context":
+        elif field == _Attribute.STRING and key != _BINARY:
             value = text(content)
     return key, value
 

@@ -92,6 +92,14 @@ def test_an_operator_that_the_device_lacks() -> None:
 
 
 @needs_toolchain
+def test_a_graph_in_two_parts_shares_one_binary() -> None:
+    context = compile_context(networks.quantized(1, middle="Erf"), V73, profile="p")
+    assert context.wrapper.contexts == 2
+    with pytest.raises(PlacementError, match=r" on the CPU: .*Erf Erf_middle"):
+        check_placement(context, V73, PROFILES["qnn-htp-v73"])
+
+
+@needs_toolchain
 def test_bytes_that_are_no_model() -> None:
     with pytest.raises(CompileError, match="Qualcomm's compiler for profile p refuses the model: "):
         compile_context(b"no model", V73, profile="p")

@@ -48,13 +48,17 @@ class Network:
         return self.node("DequantizeLinear", names, name, axis=0)
 
 
-def quantized(batch: int, *, softmax: bool = False, activations: Any = np.uint8, last: str = "") -> bytes:
-    """``image`` [batch, 1, 8, 8] to ``scores`` [batch, 4]; ``last`` is one more operator, in float."""
+def quantized(
+    batch: int, *, softmax: bool = False, activations: Any = np.uint8, middle: str = "", last: str = ""
+) -> bytes:
+    """``image`` [batch, 1, 8, 8] to ``scores`` [batch, 4]; ``middle`` and ``last`` are one more operator, in float."""
     made, rng = Network(activations), np.random.default_rng(7)
     image = made.rounded("image", -1, 1)
     kernel = made.weight("kernel", rng.standard_normal((6, 1, 3, 3)).astype(np.float32))
     convolved = made.rounded(made.node("Conv", [image, kernel], "conv", pads=[1, 1, 1, 1]), -8, 8)
     pooled = made.rounded(made.node("MaxPool", [convolved], "pool", kernel_shape=[2, 2], strides=[2, 2]), -8, 8)
+    if middle:
+        pooled = made.rounded(made.node(middle, [pooled], "middle"), -8, 8)
     flat = made.rounded(made.node("Flatten", [pooled], "flat"), -8, 8)
     dense = made.weight("dense", (rng.standard_normal((4, 96)) / 8).astype(np.float32))
     scores = made.node("Gemm", [flat, dense], "sums" if softmax or last else "raw", transB=1)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from compiler.fresh_process import digest_outputs, run_in_fresh_process
+from compiler.qnn.context import compile_context
 from edge_bundle.errors import AlreadyClosedError, EngineError, RuntimeMissingError, WrongTargetError
 from edge_bundle.tensor import DType, Tensor, TensorSpec
 from edge_runtime.arrays import to_array, to_tensor
@@ -18,7 +19,7 @@ from edge_runtime.factory import open_engine
 from edge_runtime.qnn.files import INDEX_FILE, write_index
 from edge_runtime.quiet_import import import_quietly
 from tests.edge_runtime.qnn import contexts, networks
-from tests.edge_runtime.qnn.contexts import V68, compiled, index, needs_toolchain, source
+from tests.edge_runtime.qnn.contexts import V68, V73, compiled, index, needs_toolchain, source
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -70,6 +71,15 @@ def test_nodes_on_the_cpu_are_read_back() -> None:
         assert [one.split()[0] for one in engine.placement.elsewhere] == ["Softmax"]
         assert engine.placement.on_device == 1
         assert abs(to_array(engine.run(rows(1))["scores"]).sum() - 1) < 1e-5
+
+
+def test_a_graph_in_two_parts_runs() -> None:
+    data = compile_context(networks.quantized(1, middle="Erf"), V73, profile="p").data
+    with open_engine(source(files=other_files() | {"b1.onnx": data})) as engine:
+        assert engine.placement is not None
+        assert engine.placement.on_device == 2
+        assert "Erf Erf_middle" in engine.placement.elsewhere
+        assert np.isfinite(to_array(engine.run(rows(1))["scores"])).all()
 
 
 def test_closed() -> None:

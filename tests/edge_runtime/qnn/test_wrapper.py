@@ -83,7 +83,8 @@ CONTEXTS: dict[str, tuple[dict[str, Any], str]] = {
     "a binary at a path": ({"embed_mode": 0, "ep_cache_context": "/lib/evil.bin"}, "embed_mode 1, got 0"),
     "no mode": ({"embed_mode": None}, "embed_mode 1, got None"),
     "a mode that is no number": ({"embed_mode": "1"}, "embed_mode 1, got '1'"),
-    "not the main context": ({"main_context": 0}, "main_context 1, got 0"),
+    "a binary where none belongs": ({"main_context": 0}, "main_context 1 with a binary, or 0 without, got 0"),
+    "no binary": ({"ep_cache_context": None}, "main_context 1 with a binary, or 0 without, got 1"),
     "another provider": ({"source": "OpenVINOExecutionProvider"}, "source 'QNNExecutionProvider', got 'OpenVINO"),
     "several chips": ({"is_multi_soc_ep_context": 1}, "a context for one chip"),
     "a library to load": ({"op_packages": "x:/tmp/x.so:f"}, "each once, got 'op_packages'"),
@@ -119,9 +120,20 @@ def test_bad_notes(name: str) -> None:
         read_wrapper(wrapper(context_node(), note=NOTES[name]).SerializeToString(), name="b1.onnx")
 
 
-def test_no_context_at_all() -> None:
-    with pytest.raises(FormatError, match="a compiled context, got none"):
-        read_wrapper(wrapper(SOFTMAX).SerializeToString(), name="b1.onnx")
+PART = context_node(main_context=0, ep_cache_context=None)
+
+
+def test_several_contexts_share_a_binary() -> None:
+    assert read_wrapper(wrapper(context_node(), SOFTMAX, PART).SerializeToString(), name="b1.onnx").contexts == 2
+
+
+BINARIES = {"no context": [SOFTMAX], "no binary": [PART], "two binaries": [context_node(), context_node()]}
+
+
+@pytest.mark.parametrize("name", BINARIES)
+def test_not_one_binary(name: str) -> None:
+    with pytest.raises(FormatError, match="a context with the binary of all, got "):
+        read_wrapper(wrapper(*BINARIES[name]).SerializeToString(), name="b1.onnx")
 
 
 def test_two_graphs() -> None:
