@@ -62,6 +62,14 @@ def measure(subject: Subject, options: Options, progress: Progress, clock: Clock
     return _result(subject, options, samples, ran, machine)
 
 
+def not_the_device(subject: Subject) -> str:
+    """Why no figure of a variant counts here, if so: the vendor's emulator says nothing of the device's speed."""
+    on = subject.proof.measured_on if subject.proof else None
+    if on is None or on.execution is Execution.DEVICE or on.arch != detect().arch:
+        return ""
+    return f"run by the {on.execution.value} of {subject.manifest.runtime}, not by the device: its times say nothing"
+
+
 def load_samples(subject: Subject, evaluation_path: Path | None) -> Samples:
     """Those of the evaluation set, else the golden inputs."""
     batchable = is_batchable(subject.manifest.inputs)
@@ -110,18 +118,10 @@ def _machine(subject: Subject, engine: Engine) -> Machine:
     )
 
 
-def _not_the_device(subject: Subject, machine: Machine) -> tuple[str, ...]:
-    """Why no figure counts where the vendor's emulator answers: it says nothing of the device's speed."""
-    on = subject.proof.measured_on if subject.proof else None
-    if on is None or on.execution is Execution.DEVICE or on.arch != machine.arch:
-        return ()
-    return (f"run by the {on.execution.value} of {machine.runtime}, not by the device: its times say nothing",)
-
-
 def _result(subject: Subject, options: Options, samples: Samples, ran: Ran, machine: Machine) -> BenchResult:
     manifest, asked, timings, verdict = subject.manifest, ran.asked, ran.timings, ran.verdict
     queries, seconds = len(timings.latencies_ns), max(1, timings.duration_ns) / NS_PER_S
-    reasons = (*_not_the_device(subject, machine), *verdict.reasons)
+    reasons = tuple(filter(None, (not_the_device(subject), *verdict.reasons)))
     return BenchResult(
         scenario=options.scenario,
         valid=not reasons,

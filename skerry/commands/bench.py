@@ -25,7 +25,7 @@ SCENARIOS = ("single-stream", "multi-stream", "server", "offline")
 @click.command()
 @click.argument("bundle", type=FILE)
 @click.option("--scenario", type=click.Choice(SCENARIOS), required=True, help="How queries arrive.")
-@click.option("--profile", show_default="every variant that runs here", help="Only this variant.")
+@click.option("--profile", show_default="every variant that its device runs here", help="Only this variant.")
 @click.option(
     "--duration",
     "duration_s",
@@ -127,22 +127,26 @@ def _subjects(
 def _measure(
     subjects: tuple[Subject, ...], options: Options, *, quiet: bool, named: bool
 ) -> tuple[list[BenchResult], list[tuple[str, str]]]:
-    """The results, and which variants nothing here runs; the error itself if that leaves none."""
-    from compiler.mlperf.measure import measure
-    from edge_bundle.errors import EngineError
+    """The results, and which variants nothing here runs at its device's speed; the error itself if that leaves none."""
+    from compiler.mlperf.measure import measure, not_the_device
+    from edge_bundle.errors import EngineError, NotFoundError
 
-    results, left_out, last = [], [], None
+    results: list[BenchResult] = []
+    left_out: list[tuple[str, str]] = []
     with progress_bars(quiet=quiet) as bars:
         for subject in subjects:
             try:
-                results.append(measure(subject, options, bars))
-            except EngineError as error:
-                if named:
+                emulated = "" if named or len(subjects) == 1 else not_the_device(subject)
+                if emulated:
+                    left_out.append((subject.manifest.profile, emulated))
+                else:
+                    results.append(measure(subject, options, bars))
+            except EngineError as missing:
+                if named or len(subjects) == 1:
                     raise
-                left_out.append((subject.manifest.profile, str(error)))
-                last = error
-    if last is not None and not results:
-        raise last
+                left_out.append((subject.manifest.profile, str(missing)))
+    if not results:
+        raise NotFoundError(what="variant", name="that a device here runs", advice="name one with --profile")
     return results, left_out
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def toolchain() -> None:
-    """Install and remove vendors' toolchains that need an environment of their own."""
+    """Vendors' toolchains that need environments of their own."""
 
 
 @toolchain.command(name="list")
@@ -36,9 +36,10 @@ def list_(as_json: bool) -> None:
 @json_option
 @verbose_option
 def install(name: str, as_json: bool) -> None:
-    """Install a toolchain: its pinned packages, in an environment of its own.
+    """Install a toolchain in an environment of its own.
 
-    Nothing of it touches this environment. It is there whole or not at all, and is used wherever a profile needs it.
+    Its packages are pinned, and nothing of it touches this environment. It is there whole or not at all, and is used
+    wherever a profile needs it.
     """
     from compiler.toolchain_install import install as make
 

@@ -82,3 +82,24 @@ def test_bad_calls(skerry: Skerry, compiled: Compiled, options: tuple[str, ...],
 def test_a_stranger_is_not_trusted(skerry: Skerry, compiled: Compiled) -> None:
     done = skerry("bench", compiled.bundle, "--scenario", "offline", "--owner-key", compiled.keys / "mallory.pub")
     assert done.code == ExitCode.REFUSED
+
+
+def test_what_nothing_here_runs_is_left_out(
+    skerry: Skerry, compiled: Compiled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emulated = {"cpu-int8": "run by the emulator"}
+    monkeypatch.setattr(
+        "compiler.mlperf.measure.not_the_device", lambda subject: emulated.get(subject.manifest.profile, "")
+    )
+    done = skerry("bench", compiled.bundle, "--scenario", "single-stream", "--unverified", *SHORT)
+    assert done.code == 0
+    assert "left out" in done.out
+    assert "run by the emulator" in done.out
+    emulated["cpu-fp32"] = "run by the emulator"
+    done = skerry("bench", compiled.bundle, "--scenario", "single-stream", "--unverified", *SHORT)
+    assert done.code == ExitCode.BAD_INPUT
+    assert "name one with --profile" in done.err
+    named = ("--profile", "cpu-int8")
+    done = skerry("bench", compiled.bundle, "--scenario", "single-stream", "--unverified", *named, *SHORT)
+    assert done.code == ExitCode.CHECK_FAILED
+    assert "INVALID" in done.out
