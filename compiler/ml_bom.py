@@ -37,23 +37,7 @@ def ml_bom(
         "specVersion": SPEC_VERSION,
         "serialNumber": f"urn:uuid:{_serial(hex_of(refs.bundle_digest))}",
         "version": 1,
-        "metadata": {
-            "component": {
-                "type": "application",
-                "bom-ref": ref,
-                "name": contract.name,
-                "version": contract.version,
-                "description": contract.description,
-                "hashes": _hashes(refs.bundle_digest),
-                "supplier": {"name": contract.owner},
-            },
-            "tools": {
-                "components": [
-                    {"type": "application", "bom-ref": f"tool:{name}", "name": name, "version": version}
-                    for name, version in sorted(toolchain.items())
-                ]
-            },
-        },
+        "metadata": _metadata(contract, ref, refs, toolchain),
         "components": [
             _source_model(sources, ref, reference),
             *(_variant(contract, manifest, proof) for manifest, proof in variants),
@@ -63,6 +47,27 @@ def ml_bom(
         "dependencies": _dependencies([manifest.profile for manifest, _ in variants], ref),
     }
     return (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+def _metadata(contract: Contract, ref: str, refs: BundleRefs, toolchain: Mapping[str, str]) -> dict[str, Any]:
+    """The bundle as a whole, and the tools that made it."""
+    return {
+        "component": {
+            "type": "application",
+            "bom-ref": ref,
+            "name": contract.name,
+            "version": contract.version,
+            "description": contract.description,
+            "hashes": _hashes(refs.bundle_digest),
+            "supplier": {"name": contract.owner},
+        },
+        "tools": {
+            "components": [
+                {"type": "application", "bom-ref": f"tool:{name}", "name": name, "version": version}
+                for name, version in sorted(toolchain.items())
+            ]
+        },
+    }
 
 
 def _source_model(sources: Sources, ref: str, reference: AccuracyProof) -> dict[str, Any]:

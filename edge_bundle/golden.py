@@ -102,20 +102,29 @@ def check_golden(
         have = got[name]
         if (want.dtype, want.shape) != (have.dtype, have.shape):
             raise refuse(name, f"{want.dtype} {list(want.shape)}", f"{have.dtype} {list(have.shape)}")
-        if tolerance is None:
-            index = _first_difference(want, have)
-            if index is not None:
-                largest = _largest_difference(want, have)
-                got_text = f"{_hex(have, index)} (not one bit may differ; values differ by up to {largest:.3g})"
-                raise refuse(f"{name}[{index}]", f"bytes {_hex(want, index)}", got_text, largest)
-            continue
-        worst = _worst_element(want, have, tolerance)
-        if worst is not None:
-            index, a, b = worst
-            limit = tolerance.atol + tolerance.rtol * abs(a)
-            largest = _largest_difference(want, have)
-            got_text = f"{b!r} (values differ by up to {largest:.3g})"
-            raise refuse(f"{name}[{index}]", f"{a!r} within {limit:.3g}", got_text, largest)
+        wrong = _wrong_bytes(want, have) if tolerance is None else _wrong_value(want, have, tolerance)
+        if wrong is not None:
+            index, want_text, have_text = wrong
+            raise refuse(f"{name}[{index}]", want_text, have_text, _largest_difference(want, have))
+
+
+def _wrong_bytes(want: Tensor, have: Tensor) -> tuple[int, str, str] | None:
+    """Flat index of the first element whose bytes differ, and both in words."""
+    index = _first_difference(want, have)
+    if index is None:
+        return None
+    rest = f"(not one bit may differ; values differ by up to {_largest_difference(want, have):.3g})"
+    return index, f"bytes {_hex(want, index)}", f"{_hex(have, index)} {rest}"
+
+
+def _wrong_value(want: Tensor, have: Tensor, tolerance: GoldenTolerance) -> tuple[int, str, str] | None:
+    """Flat index of the element furthest over its tolerance, and both in words."""
+    worst = _worst_element(want, have, tolerance)
+    if worst is None:
+        return None
+    index, a, b = worst
+    limit = tolerance.atol + tolerance.rtol * abs(a)
+    return index, f"{a!r} within {limit:.3g}", f"{b!r} (values differ by up to {_largest_difference(want, have):.3g})"
 
 
 def _first_difference(want: Tensor, have: Tensor) -> int | None:
