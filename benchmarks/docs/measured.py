@@ -15,6 +15,9 @@ FILES = {
 TARGET_FILES = {"matrix": ("targets.md", "make targets")}
 """The same for ``docs/targets.md``."""
 
+QUANTIZATION_FILES = {"comparison": ("bench-quant.md", "make bench-quant")}
+"""The same for ``docs/quantization.md``."""
+
 
 def measured_parts(build: Path, files: Mapping[str, tuple[str, str]] = FILES) -> dict[str, str]:
     """The parts whose files are there, each with the command that made it."""

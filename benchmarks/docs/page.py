@@ -8,6 +8,7 @@ from pathlib import Path
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "wasm.md"
 TARGETS_PAGE = DOCS / "targets.md"
+QUANTIZATION_PAGE = DOCS / "quantization.md"
 
 
 def with_parts(page: str, parts: Mapping[str, str]) -> str:

@@ -32,7 +32,7 @@ from compiler.quantization.weights import channel_scales, rounded
 STRENGTHS = (0.25, 0.5, 0.75, 1.0)
 """Exponents that are tried: 1 lets every channel fill the range, 0 would leave all as they are."""
 
-HEADROOM = 1.25
+HEADROOM = 1.1
 """A channel's peak is taken this much larger than seen: other inputs may go beyond it."""
 
 MIN_FACTOR = 1.0 / 64.0

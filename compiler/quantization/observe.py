@@ -28,6 +28,9 @@ STAGE = "calibrate"
 MAX_KEPT_ROWS = 64
 """Most samples kept to measure on; SQNR over this many outputs is steady to a tenth of a dB on the models here."""
 
+MAX_MAGNITUDE = 2.0**126
+"""Largest value of a tensor: its doubled range is still a float32."""
+
 MAX_KEPT_BYTES = 64 << 20
 """Most bytes of kept samples."""
 
@@ -92,12 +95,13 @@ class Observer:
         )
 
     def _count(self, name: str, value: NDArray[Any]) -> None:
-        if not np.isfinite(value.min(initial=0.0) + value.max(initial=0.0)):
+        low, high = float(value.min(initial=0.0)), float(value.max(initial=0.0))
+        if not (low >= -MAX_MAGNITUDE and high <= MAX_MAGNITUDE):  # not, so that NaN is caught
             raise InvalidInputError(
                 file="calibration",
                 key=name,
                 expected="finite values in every tensor of the model on every calibration sample",
-                got=f"infinite values or NaN on sample {self._seen}",
+                got=f"infinite values or NaN on sample {self._seen} (lowest {low:g}, highest {high:g})",
                 advice="clean the calibration set, or compile this model for fp32 profiles only",
             )
         self._histograms.setdefault(name, Histogram()).add(value)
