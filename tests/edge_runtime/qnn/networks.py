@@ -51,8 +51,12 @@ class Network:
 def quantized(
     batch: int, *, softmax: bool = False, activations: Any = np.uint8, middle: str = "", last: str = ""
 ) -> bytes:
-    """``image`` [batch, 1, 8, 8] to ``scores`` [batch, 4]; ``middle`` and ``last`` are one more operator, in float."""
-    made, rng = Network(activations), np.random.default_rng(7)
+    """``image`` [batch, 1, 8, 8] to ``scores`` [batch, 4]; ``middle`` and ``last`` are one more operator, in float.
+
+    A ``batch`` of -1 is left open.
+    """
+    rows: int | str = "batch" if batch < 0 else batch
+    made, rng = Network(np.dtype(activations)), np.random.default_rng(7)
     image = made.rounded("image", -1, 1)
     kernel = made.weight("kernel", rng.standard_normal((6, 1, 3, 3)).astype(np.float32))
     convolved = made.rounded(made.node("Conv", [image, kernel], "conv", pads=[1, 1, 1, 1]), -8, 8)
@@ -70,8 +74,8 @@ def quantized(
     made.node("Identity", [value], "scores")
     graph = helper.make_graph(
         made.nodes, "small",
-        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [batch, 1, 8, 8])],
-        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [batch, 4])],
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [rows, 1, 8, 8])],
+        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, [rows, 4])],
         made.constants,
     )  # fmt: skip
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
