@@ -94,6 +94,21 @@ def test_accelerators_are_sorted_and_named_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("soc_id", "expected"),
+    [
+        pytest.param("519", ("qualcomm-dsp", "qualcomm-htp-v73"), id="known-chip"),
+        pytest.param("1", ("qualcomm-dsp",), id="unknown-chip"),
+    ],
+)
+def test_a_qualcomm_chip_says_which_tensor_processor_it_has(
+    tmp_path: Path, soc_id: str, expected: tuple[str, ...]
+) -> None:
+    write(tmp_path, "dev/fastrpc-cdsp")
+    write(tmp_path, "sys/devices/soc0/soc_id", f"{soc_id}\n")
+    assert find_accelerators(tmp_path) == expected
+
+
+@pytest.mark.parametrize(
     ("packages", "expected"),
     [
         pytest.param({}, {}, id="none"),
