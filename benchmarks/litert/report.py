@@ -80,7 +80,7 @@ def _share(steps: Steps) -> str:
 
 
 def _us(value: float | None) -> str:
-    return "refused" if value is None else f"{value:.3g}" if value < 100 else f"{value:,.0f}"  # noqa: PLR2004
+    return "-" if value is None else f"{value:.3g}" if value < 100 else f"{value:,.0f}"  # noqa: PLR2004
 
 
 def _db(value: float) -> str:
