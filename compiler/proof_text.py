@@ -24,7 +24,7 @@ def latency_texts(proof: Proof) -> tuple[str, str, str]:
     """p50, p90 and p99 in microseconds; where there are none, why, and what the vendor's compiler expects."""
     timed = proof.latency
     if timed is not None:
-        return f"{timed.p50_us:.1f}", f"{timed.p90_us:.1f}", f"{timed.p99_us:.1f}"
+        return f"{timed.p50_us:,.1f}", f"{timed.p90_us:,.1f}", f"{timed.p99_us:,.1f}"
     expected = f"est. {proof.estimate.latency_us:,.0f}" if proof.estimate else NOTHING
     return expected, NOTHING, NOTHING
 

@@ -175,7 +175,7 @@ def _cells(variant: VariantResult, reference: AccuracyProof) -> dict[str, str]:
         "p50 us": p50,
         "p90 us": p90,
         "p99 us": p99,
-        "kB": f"{proof.artifact_bytes / KB:.1f}",
+        "kB": f"{proof.artifact_bytes / KB:,.1f}",
         "MiB": f"{proof.peak_rss_bytes / MIB:.1f}",
         "on device": proof_text.placement_text(proof.placement) if proof.placement else "",
         "measured": proof_text.execution_text(proof),

@@ -12,7 +12,7 @@ from edge_bundle.proof import AccuracyProof, Interval, Proof
 PERCENT = 100.0
 KB = 1000.0
 TICKS = 5
-"""Of an axis of accuracy: values near 1 take many digits."""
+"""Of an axis: accuracies near 1 and sizes take many digits."""
 
 SLICE_ROW_IN = 0.27
 """There are many rows: one for each slice and profile."""
@@ -66,6 +66,8 @@ def size(proofs: Sequence[Proof]) -> Plot:
         bars = axes.barh(range(len(proofs)), [proof.artifact_bytes / KB for proof in proofs], 0.55, color=FIRST)
         axes.bar_label(bars, fmt="{:,.1f}", padding=4, color=INK)
         axes.margins(x=0.16)
+        axes.locator_params(axis="x", nbins=TICKS)
+        axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.set_xlabel("kB, unpacked")
         note = "What the runtime loads, before compression."
         return Plot(title="Artifact size", note=note, svg=svg_of(figure, "Artifact size"))

@@ -77,8 +77,8 @@ def test_the_table_shows_every_figure(digits: CompileResult) -> None:
         line = next(line for line in text.splitlines() if line.split()[:1] == [variant.proof.profile])
         assert f"{variant.proof.accuracy.value:.2%}".replace("%", " %") in line
         assert variant.proof.latency
-        assert f"{variant.proof.latency.p90_us:.1f}" in line
-        assert f"{variant.proof.latency.p99_us:.1f}" in line
+        assert f"{variant.proof.latency.p90_us:,.1f}" in line
+        assert f"{variant.proof.latency.p99_us:,.1f}" in line
         assert variant.proof.variant_digest[7:19] in line
         assert variant.proof.paired
         assert f", p {variant.proof.paired.p_value:.2g}" in line
