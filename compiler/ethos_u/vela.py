@@ -78,6 +78,7 @@ def run_vela(tflite: bytes, device: Device, aim: Aim) -> VelaOutput:
             folder=folder,
             timeout_s=TIMEOUT_S,
             fallback=_FALLBACK,
+            advice="leave the profile out; the log says what Vela stumbled over",
         )
         log = run_tool(call).log
         return _read(tool, folder, log, device)

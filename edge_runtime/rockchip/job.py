@@ -11,6 +11,8 @@ from edge_bundle.tensor import DYNAMIC, TensorSpec
 MODEL_FILE = "model.onnx"
 BUILT_FILE = "model.rknn"
 JOB_FILE = "job.json"
+LOG_FILE = "toolkit.log"
+"""What the toolkit says while it builds; ``worker.py`` writes it."""
 
 PLATFORMS = ("rk3588", "rk3566")
 """Chips, as the toolkit spells them."""

@@ -1,9 +1,10 @@
 """The vendor's toolkit on one graph: ``PYTHON -P worker.py FOLDER build|serve``.
 
 This file runs under the Python of the toolkit's own environment and imports nothing of ours. The folder holds
-``job.json`` and ``model.onnx`` (QDQ form, static shapes). ``build`` writes ``model.rknn``. ``serve`` answers on
-standard output: one zero byte when it is ready, and for every set of inputs (raw values, in the job's order) a zero
-byte and the raw outputs. What the toolkit itself prints goes to standard error.
+``job.json`` and ``model.onnx`` (QDQ form, static shapes). ``build`` writes ``model.rknn``, and what the toolkit says on
+standard output to ``toolkit.log``. ``serve`` answers on standard output: one zero byte when it is ready, and for every
+set of inputs (raw values, in the job's order) a zero byte and the raw outputs; what the toolkit says there goes to
+standard error.
 """
 
 from __future__ import annotations
@@ -83,12 +84,13 @@ def main(folder: Path, mode: str) -> None:
     """Do what ``mode`` says."""
     job = json.loads((folder / "job.json").read_text())
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    said = sys.stderr if mode == "serve" else (folder / "toolkit.log").open("w")
+    os.dup2(said.fileno(), sys.stdout.fileno())
     kit = build(folder, job)
-    if mode == "build":
-        _done("export_rknn", kit.export_rknn(str(folder / "model.rknn")))
-    else:
+    if mode == "serve":
         serve(kit, job, sys.stdin.buffer, answers)
+    else:
+        _done("export_rknn", kit.export_rknn(str(folder / "model.rknn")))
 
 
 if __name__ == "__main__":
