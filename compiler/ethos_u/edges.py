@@ -12,14 +12,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import flatbuffers
 import msgspec
 import numpy as np
 
-from compiler.tflite.schema import code, member, schema
+from compiler.tflite.flatbuffer import IDENTIFIER
+from compiler.tflite.schema import code, member, new_builder, schema
 from edge_bundle.errors import CompileError
-
-IDENTIFIER = b"TFL3"
 
 
 class Edge(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -125,7 +123,7 @@ def integer_edges(tflite: bytes) -> tuple[bytes, Interface]:
         tuple(_edge(graph, name, index, axes) for name, (index, axes) in zip(named, side, strict=True))
         for named, side in zip(names, (starts, ends), strict=True)
     )
-    builder = flatbuffers.Builder(len(tflite))
+    builder = new_builder(len(tflite))
     builder.Finish(model.Pack(builder), file_identifier=IDENTIFIER)
     return bytes(builder.Output()), Interface(inputs=inputs, outputs=outputs)
 
