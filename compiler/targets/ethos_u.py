@@ -1,7 +1,7 @@
 """Arm Ethos-U: the file that LiteRT runs, compiled further by Vela for the NPU of a microcontroller.
 
-Nothing here runs what Vela writes. What is proven is the file before Vela (``stand_in``), which TFLite defines to the
-bit and the NPU follows; latency and memory are Vela's estimates and are told as such.
+Nothing here runs what Vela writes. What is proven is the file before Vela (``stand_in``), run by LiteRT, from which the
+NPU may differ by a step where it rounds; latency and memory are Vela's estimates and are told as such.
 """
 
 from __future__ import annotations

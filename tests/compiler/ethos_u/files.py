@@ -22,18 +22,19 @@ def real(name: str) -> bytes:
     return path.read_bytes()
 
 
-def small_network(*, size: int = 8, float_end: bool = False) -> bytes:
+def small_network(*, size: int = 8, float_end: bool = False, wide: bool = False) -> bytes:
     """Floats [1, 3, size, size] in, a 1x1 convolution in int8, floats [1, 4, size, size] out.
 
-    ``float_end`` lets it end in an operator on floats, which no Ethos-U has.
+    ``wide`` holds activations in int16; ``float_end`` lets it end in an operator on floats, which no Ethos-U has.
     """
-    held, weights = Quant(0.05, 3, DType.INT8), np.arange(12, dtype=np.int8).reshape(4, 1, 1, 3)
+    dtype, bias = (DType.INT16, DType.INT64) if wide else (DType.INT8, DType.INT32)
+    held, weights = Quant(0.05, 0 if wide else 3, dtype), np.arange(12, dtype=np.int8).reshape(4, 1, 1, 3)
     inside, outside = (1, size, size, 4), (1, 4, size, size)
     tensors = [
         Tensor(name="x", dtype=DType.FP32, shape=(1, 3, size, size)),
-        Tensor(name="x_q", dtype=DType.INT8, shape=(1, 3, size, size), quant=held),
+        Tensor(name="x_q", dtype=dtype, shape=(1, 3, size, size), quant=held),
         Tensor(name="to_nhwc", dtype=DType.INT32, shape=(4,), data=np.array([0, 2, 3, 1], np.int32)),
-        Tensor(name="x_t", dtype=DType.INT8, shape=(1, size, size, 3), quant=held),
+        Tensor(name="x_t", dtype=dtype, shape=(1, size, size, 3), quant=held),
         Tensor(
             name="w",
             dtype=DType.INT8,
@@ -43,14 +44,14 @@ def small_network(*, size: int = 8, float_end: bool = False) -> bytes:
         ),
         Tensor(
             name="b",
-            dtype=DType.INT32,
+            dtype=bias,
             shape=(4,),
             quant=Scales(np.full(4, 0.005, np.float32), axis=0),
-            data=np.zeros(4, np.int32),
+            data=np.zeros(4, bias.numpy_name),
         ),
-        Tensor(name="c", dtype=DType.INT8, shape=inside, quant=held),
+        Tensor(name="c", dtype=dtype, shape=inside, quant=held),
         Tensor(name="to_nchw", dtype=DType.INT32, shape=(4,), data=np.array([0, 3, 1, 2], np.int32)),
-        Tensor(name="c_t", dtype=DType.INT8, shape=outside, quant=held),
+        Tensor(name="c_t", dtype=dtype, shape=outside, quant=held),
         Tensor(name="y", dtype=DType.FP32, shape=outside),
     ]
     operations = [

@@ -33,6 +33,14 @@ def test_every_device_takes_a_small_network_whole(name: str) -> None:
     assert (output.summary.flash_bytes > 0) == (name != "ethos-u65-256")
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_every_device_takes_16_bit_activations(name: str) -> None:
+    """What accuracy control falls back to."""
+    given, interface = integer_edges(small_network(wide=True))
+    assert (interface.inputs[0].dtype, interface.inputs[0].zero_point) == ("int16", 0)
+    assert run_vela(given, device_of(load_profile(name)), Aim.SPEED).on_cpu == ()
+
+
 def test_the_same_file_gives_the_same_bytes() -> None:
     given, _ = integer_edges(small_network())
     first, second = (run_vela(given, SMALLEST, Aim.SPEED) for _ in range(2))
