@@ -52,7 +52,7 @@ def test_weights_are_unpacked_when_the_model_is_loaded(made: CompileResult, prof
     """Left alone, ONNX Runtime unpacks them in every run, which takes many times as long as the model itself."""
     variant = verified(made.bundle_dir).variants[profile]
     chosen = {"spinning": "off", "int8-kernels": "auto", "weights": "as-stored"}
-    left = {}
+    left: dict[str, int] = {}
     for options in (chosen, {**chosen, **variant.manifest.options}):
         settings = _session_options(1, options)
         settings.optimized_model_filepath = str(tmp_path / f"{len(left)}.onnx")
