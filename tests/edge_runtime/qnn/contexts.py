@@ -17,10 +17,8 @@ from edge_runtime.qnn.files import INDEX_FILE, Context, ContextIndex, context_fi
 from edge_runtime.qnn.target import SOCS, HtpTarget
 from tests.edge_runtime.qnn import networks
 
-TOOLCHAIN = importlib.util.find_spec("onnxruntime_qnn") is not None
-
 needs_toolchain = pytest.mark.skipif(
-    not TOOLCHAIN,
+    importlib.util.find_spec("onnxruntime_qnn") is None,
     reason="onnxruntime-qnn is not installed: pip install 'skerry[qnn]'",
 )
 
@@ -42,7 +40,7 @@ def index(target: HtpTarget = V73, batches: tuple[int, ...] = (1,), **changes: A
         "htp_arch": target.arch,
         "soc": target.soc.name,
         "soc_model": target.soc.model,
-        "sdk_version": compiled(1, target).wrapper.sdk_version if TOOLCHAIN else "1.0",
+        "sdk_version": compiled(1, target).wrapper.sdk_version,
         "contexts": tuple(Context(batch=batch, file=context_file(batch)) for batch in batches),
     }
     return ContextIndex(**{**fields, **changes})

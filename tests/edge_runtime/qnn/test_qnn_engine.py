@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from edge_runtime.arrays import to_array, to_tensor
 from edge_runtime.factory import open_engine
 from edge_runtime.qnn.files import INDEX_FILE, write_index
 from edge_runtime.quiet_import import import_quietly
-from tests.edge_runtime.qnn import contexts, networks
+from tests.edge_runtime.qnn import networks
 from tests.edge_runtime.qnn.contexts import V68, V73, compiled, index, needs_toolchain, source
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -96,54 +97,57 @@ def test_wrong_target() -> None:
         open_engine(source(options=options))
 
 
-def file_of(batch: int) -> bytes:
-    return compiled(batch).data if contexts.TOOLCHAIN else b""
-
-
 def other_files() -> dict[str, bytes]:
-    return {"b1.onnx": file_of(1), INDEX_FILE: write_index(index())}
+    return {"b1.onnx": compiled().data, INDEX_FILE: write_index(index())}
 
 
-REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+REFUSED: dict[str, tuple[Callable[[], dict[str, Any]], str]] = {
     "an index that lies": (
-        {
+        lambda: {
             "files": other_files() | {INDEX_FILE: write_index(index(V68))},
             "options": {"htp-arch": "v68", "soc": "QCM6490"},
         },
         "b1.onnx: expected code for v68, chip 93, .* got code for v73, chip 43",
     ),
     "another SDK": (
-        {"files": other_files() | {INDEX_FILE: write_index(index(sdk_version="1.0"))}},
+        lambda: {"files": other_files() | {INDEX_FILE: write_index(index(sdk_version="1.0"))}},
         "by SDK 1.0, got code for v73, chip 43, by SDK ",
     ),
-    "no context": ({"files": {INDEX_FILE: write_index(index())}}, "expected file 'b1.onnx'"),
-    "no index": ({"files": {"b1.onnx": b""}}, "expected file 'context.json'"),
-    "an index alone": ({"files": other_files() | {INDEX_FILE: b"[]"}}, "an index of contexts"),
+    "no context": (lambda: {"files": {INDEX_FILE: write_index(index())}}, "expected file 'b1.onnx'"),
+    "no index": (lambda: {"files": {"b1.onnx": b""}}, "expected file 'context.json'"),
+    "an index alone": (lambda: {"files": other_files() | {INDEX_FILE: b"[]"}}, "an index of contexts"),
     "no batch of one": (
-        {"files": {"b4.onnx": file_of(4), INDEX_FILE: write_index(index(batches=(4,)))}},
+        lambda: {"files": {"b4.onnx": compiled(4).data, INDEX_FILE: write_index(index(batches=(4,)))}},
         "batch sizes: expected 1 among them, got 4",
     ),
-    "unknown option": ({"options": {"htp-arch": "v73", "soc": "SM8550", "library": "/tmp/x.so"}}, "option: expected"),
-    "no target": ({"options": {}}, "options.htp-arch: expected one of"),
+    "unknown option": (
+        lambda: {"options": {"htp-arch": "v73", "soc": "SM8550", "library": "/tmp/x.so"}},
+        "option: expected one of htp-arch, soc, performance, got 'library'",
+    ),
+    "no target": (lambda: {"options": {}}, "options.htp-arch: expected one of"),
     "another input": (
-        {"inputs": (TensorSpec(name="image", dtype=DType.FP32, shape=(-1, 3, 8, 8)),)},
+        lambda: {"inputs": (TensorSpec(name="image", dtype=DType.FP32, shape=(-1, 3, 8, 8)),)},
         r"input 'image': expected FP32 \[any, 3, 8, 8\], got FP32 \[any, 1, 8, 8\]",
     ),
-    "another output": ({"outputs": (TensorSpec(name="logits", dtype=DType.FP32, shape=(-1, 4)),)}, "named 'logits'"),
+    "another output": (
+        lambda: {"outputs": (TensorSpec(name="logits", dtype=DType.FP32, shape=(-1, 4)),)},
+        "named 'logits'",
+    ),
 }
+"""What makes the change, when a test asks for it, and what is said."""
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_refused(name: str) -> None:
     changes, message = REFUSED[name]
     with pytest.raises(EngineError, match=message):
-        open_engine(source(**changes))
+        open_engine(source(**changes()))
 
 
 def test_a_binary_that_is_none() -> None:
     """Only its head is looked at by the vendor's loader: what guards the rest is the digest of the signed bundle."""
-    at = file_of(1).index(b"ep_cache_context") + len("ep_cache_context")
-    broken = file_of(1)[: at + 8] + bytes(64) + file_of(1)[at + 72 :]
+    at = compiled().data.index(b"ep_cache_context") + len("ep_cache_context")
+    broken = compiled().data[: at + 8] + bytes(64) + compiled().data[at + 72 :]
     with pytest.raises(EngineError, match=r"runtime qnn: cannot load b1\.onnx: .*context"):
         open_engine(source(files=other_files() | {"b1.onnx": broken}))
 
