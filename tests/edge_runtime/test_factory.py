@@ -92,7 +92,7 @@ def test_a_missing_runtime_names_its_extra(runtime: str, missing: str, monkeypat
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, package, None)  # the import system's "not there"
     with pytest.raises(RuntimeMissingError, match=f"runtime {runtime}: not installed") as caught:
-        open_engine(digits_source(runtime))
+        open_engine(source)
     assert caught.value.advice == f"pip install 'skerry[{runtime}]'"
 
 
