@@ -217,7 +217,7 @@ class _Placer:
         narrow = {
             groups[value]
             for op in self._network.ops
-            if op.name in self._quantized - self._wide and not self._moves(op)
+            if op.name in self._quantized - self._wide - self._fused.keys() and not self._moves(op)
             for value in self._given(op)
             if value in groups
         }

@@ -150,6 +150,19 @@ def test_a_kept_layer_is_float_and_so_is_what_it_reads(graph: Graph, seen: Obser
     assert plain == quantizer.quantize({})
 
 
+@pytest.mark.parametrize("name", ["first", "depthwise"])
+def test_a_layer_kept_in_16_bits_gives_16_bits(name: str, graph: Graph, seen: Observed) -> None:
+    """Also behind a fused activation: NPUs take a convolution only where input and output are stored alike."""
+    quantizer = Quantizer(graph, seen, Scheme(Activations.UINT8, fallback=Fallback.INT16))
+    model = onnx.load_model_from_string(quantizer.quantize({name: "int16"}).graph.model)
+    arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    makers = {node.output[0]: node for node in model.graph.node}
+    (layer,) = (node for node in model.graph.node if node.name == name)
+    (reader,) = (node for node in model.graph.node if layer.output[0] in node.input)
+    assert reader.op_type == "QuantizeLinear"
+    assert arrays[reader.input[2]].dtype == arrays[makers[layer.input[0]].input[2]].dtype == np.uint16
+
+
 def test_all_layers_kept_is_nearly_float(graph: Graph, seen: Observed) -> None:
     quantizer = Quantizer(graph, seen, Scheme(Activations.UINT8, fallback=Fallback.INT16))
     kept = quantizer.quantize(dict.fromkeys(quantizer.layers, "int16"))
