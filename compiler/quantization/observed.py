@@ -22,8 +22,8 @@ Row = Mapping[str, NDArray[Any]]
 class Observed:
     """Distributions by tensor name (inputs included), rows of layer inputs by layer name, and kept samples.
 
-    ``patches[layer]`` is float32 [rows, groups, inputs per channel]. ``rows`` are samples to measure on, evenly spread
-    over the set; ``samples`` counts all that were seen. ``graph_digest`` names the graph that ran.
+    ``patches[layer]`` is float32 [rows, groups, inputs per channel]. ``rows`` are samples to measure on, drawn from
+    all in any order; ``samples`` counts all that were seen. ``graph_digest`` names the graph that ran.
     """
 
     graph_digest: str

@@ -31,20 +31,20 @@ from compiler.quantization.placement import place, products_to_float
 from compiler.quantization.ranges import MIN_MAX, MSE, Rule, candidates, histogram_error
 from compiler.quantization.recipe import Range, Recipe
 from compiler.quantization.streams import find_streams
-from compiler.quantization.trial import Trial, points
+from compiler.quantization.trial import Trial, Worth, points
 from compiler.scheme import Scheme
 from hardware_profiles.schema import Activations
 
 TRIAL_MACS = 1.2e11
 """Multiplications that all trials of a search may take: some 6 s of one core's byte kernels."""
 
-MAX_TRIALS = 48
+MAX_TRIALS = 128
 """Most trials: small models are decided well before."""
 
 MIN_SEARCH_ROWS = 4
 """Fewest samples that a choice is measured on; with less, ranges are minimum and maximum."""
 
-MIN_GAIN_DB = 0.02
+MIN_GAIN_DB = 0.1
 """Least gain that a choice is kept for; less is chance."""
 
 ANSWER_HEADROOM = 0.125
@@ -83,11 +83,11 @@ def search(graph: Graph, observed: Observed, scheme: Scheme) -> Found:
     if len(observed.rows) < MIN_SEARCH_ROWS:
         return Found(graph=graph, recipe=plain.policy(MIN_MAX))
     best, score = plain.start()
-    chosen, notes = plain, [f"Ranges start from {plain.policy_name}, {score:.2f} dB."]
+    chosen, notes = plain, [f"Ranges start from {plain.policy_name}, {score.mean:.2f} dB."]
     if (other := _equalised(plain)) is not None:
         rival, its_score = other.start()
-        kept = its_score > score + MIN_GAIN_DB
-        notes.append(f"Equalisation: {score:.2f} to {its_score:.2f} dB, {_verdict(kept)}.")
+        kept = its_score.mean > score.mean + MIN_GAIN_DB
+        notes.append(f"Equalisation: {score.mean:.2f} to {its_score.mean:.2f} dB, {_verdict(kept)}.")
         if kept:
             chosen, best, score = other, rival, its_score
     best, score = chosen.refine(best, score, notes)
@@ -147,61 +147,80 @@ class _Search:
         whole = {group: self.candidates(group)[MIN_MAX] for group in self.groups}
         return Recipe(ranges=ranges, methods=by_value, whole=whole)
 
-    def start(self) -> tuple[Recipe, float]:
-        """The best policy, biases corrected."""
+    def start(self) -> tuple[Recipe, Worth]:
+        """The best policy, with biases corrected or as they are, by its worse half."""
         if self.scheme.activations in WIDE:
             names: tuple[str, ...] = (MIN_MAX,)
         else:
             names = (MIN_MAX, "percentile 99.999", "percentile 99.99", MSE, LOCAL)
         scored = []
         for name in names:
-            recipe = with_biases(self.builder, self.policy(name), self.observed)
-            scored.append((self.trial.decibels(recipe), name, recipe))
-        score, self.policy_name, recipe = max(scored, key=lambda one: one[0])
+            plain = self.policy(name)
+            both = (plain, with_biases(self.builder, plain, self.observed))
+            scored += [(self.trial.worth(recipe), name, recipe) for recipe in both]
+        score, self.policy_name, recipe = max(scored, key=lambda one: min(one[0].even, one[0].odd))
         return recipe, score
 
-    def refine(self, best: Recipe, score: float, notes: list[str]) -> tuple[Recipe, float]:
+    def refine(self, best: Recipe, score: Worth, notes: list[str]) -> tuple[Recipe, Worth]:
         """Rounding, single ranges, then what corrections are still worth."""
         rounded = with_rounding(self.builder, replace(best, biases={}), self.observed)
         rounded = with_biases(self.builder, rounded, self.observed)
-        its_score = self.trial.decibels(rounded)
-        kept = its_score > score + MIN_GAIN_DB
-        notes.append(f"Weights rounded for the output: {score:.2f} to {its_score:.2f} dB, {_verdict(kept)}.")
+        its_score = self.trial.worth(rounded)
+        kept = its_score.mean > score.mean + MIN_GAIN_DB
+        notes.append(f"Weights rounded for the output: {score.mean:.2f} to {its_score.mean:.2f} dB, {_verdict(kept)}.")
         if kept:
             best, score = rounded, its_score
         if self.scheme.activations not in WIDE:
             best, score = self._descend(best, score)
-            notes.append(f"Single ranges chosen over {self.trial.count} trials, {score:.2f} dB.")
+            notes.append(f"Single ranges chosen over {self.trial.count} trials, {score.mean:.2f} dB.")
         for label, other in (
             ("Bias correction", replace(best, biases={})),
             ("Bias correction, again", with_biases(self.builder, best, self.observed)),
         ):
-            its_score = self.trial.decibels(other)
-            if its_score > score:
+            its_score = self.trial.worth(other)
+            if its_score.beats(score, 0.0):
                 best, score = other, its_score
-                notes.append(f"{label}: {its_score:.2f} dB.")
-        return best, score
+                notes.append(f"{label}: {its_score.mean:.2f} dB.")
+        return self._settle(best, score, notes)
 
-    def _descend(self, best: Recipe, score: float) -> tuple[Recipe, float]:
+    def _settle(self, best: Recipe, score: Worth, notes: list[str]) -> tuple[Recipe, Worth]:
+        """What is off on average in the answers themselves comes off the last bias."""
+        biases = dict(best.biases)
+        for name, shift in self.trial.answer_shifts(best).items():
+            bias = biases.get(name, self.builder.float_bias(self.layers[name]))
+            biases[name] = (bias + shift).astype(np.float32)
+        other = replace(best, biases=biases)
+        its_score = self.trial.worth(other)
+        if its_score.mean <= score.mean:
+            return best, score
+        notes.append(f"Bias of the answers: {score.mean:.2f} to {its_score.mean:.2f} dB.")
+        return other, its_score
+
+    def _descend(self, best: Recipe, score: Worth) -> tuple[Recipe, Worth]:
+        """Every method for every group, those first that cost most, until nothing changes or the budget ends."""
         budget = self._budget()
         order = sorted(self.groups, key=lambda group: -self._error(group, best.methods[self.groups[group][0]]))
-        for group in order:
-            for method, found in self.candidates(group).items():
-                members = self.groups[group]
-                if best.ranges[members[0]] == found:
+        choices = [(group, method) for group in order for method in self.candidates(group)]
+        changed = True
+        while changed:
+            changed = False
+            for group, method in choices:
+                other = self._with(best, group, method)
+                if other.ranges == best.ranges:
                     continue
                 if budget <= 0:
                     return best, score
                 budget -= 1
-                other = replace(
-                    best,
-                    ranges={**best.ranges, **dict.fromkeys(members, found)},
-                    methods={**best.methods, **dict.fromkeys(members, method)},
-                )
-                its_score = self.trial.decibels(other)
-                if its_score > score + MIN_GAIN_DB:
-                    best, score = other, its_score
+                its_score = self.trial.worth(other)
+                if its_score.beats(score, MIN_GAIN_DB):
+                    best, score, changed = other, its_score, True
         return best, score
+
+    def _with(self, recipe: Recipe, group: str, method: str) -> Recipe:
+        """The recipe with another method for one group."""
+        members = self.groups[group]
+        ranges = {**recipe.ranges, **dict.fromkeys(members, self.candidates(group)[method])}
+        return replace(recipe, ranges=ranges, methods={**recipe.methods, **dict.fromkeys(members, method)})
 
     def _budget(self) -> int:
         macs = sum(_macs(self.network, layer) for layer in self.layers.values())
