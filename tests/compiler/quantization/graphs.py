@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from onnx import helper  # noqa: TID251 - models are made here
 
 from compiler.graph import Graph
@@ -19,15 +22,15 @@ def network(*, seed: int = 5, activation: str = "Clip") -> Graph:
     rng = np.random.default_rng(seed)
     uneven = np.exp(rng.normal(size=8)).astype(np.float32)
 
-    def weights(*shape: int) -> np.ndarray[tuple[int, ...], np.dtype[np.float32]]:
-        return (rng.normal(size=shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
+    def weights(*shape: int) -> NDArray[np.float32]:
+        return np.asarray(rng.normal(size=shape) / np.sqrt(np.prod(shape[1:])), np.float32)
 
-    constants = {
+    constants: dict[str, NDArray[Any]] = {
         "w1": weights(8, 3, 3, 3) * uneven[:, None, None, None], "b1": weights(8, 1).ravel() * uneven,
         "w2": weights(8, 1, 3, 3), "b2": weights(8, 1).ravel(),
         "w3": weights(8, 8, 1, 1), "b3": weights(8, 1).ravel(),
         "w4": weights(5, 16), "b4": weights(5, 1).ravel(),
-        "zero": np.float32(0.0).reshape(()), "six": np.float32(2.0).reshape(()),
+        "zero": np.zeros((), np.float32), "six": np.full((), 2.0, np.float32),
     }  # fmt: skip
     bounds = ["zero", "six"] if activation == "Clip" else []
     nodes = [

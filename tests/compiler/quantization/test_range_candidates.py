@@ -57,18 +57,18 @@ def test_a_huge_sample_is_thinned_but_its_ends_are_seen() -> None:
 def test_peaks_by_channel() -> None:
     array = np.zeros((1, 3, 2, 2), np.float32)
     array[0, 1, 0, 0], array[0, 2, 1, 1] = -5.0, 4.0
-    np.testing.assert_array_equal(seen(array, array / 2).channel_peaks, [0.0, 5.0, 4.0])
+    np.testing.assert_array_equal(seen(array, (array / 2).astype(np.float32)).channel_peaks, [0.0, 5.0, 4.0])
 
 
-@pytest.mark.parametrize("values", [normal(), np.abs(normal()), -np.abs(normal()), normal() ** 3], ids=str)
-def test_candidates_lie_within_what_was_seen(values: NDArray[np.float32]) -> None:
-    found = seen(values)
+@pytest.mark.parametrize("power", [1, 2, 3])
+def test_candidates_lie_within_what_was_seen(power: int) -> None:
+    found = seen(np.asarray(normal() ** power, np.float32))
     for low, high in candidates(found, RULE).values():
         assert found.low <= low <= high <= found.high
 
 
 def test_mse_is_the_least_of_all_on_its_own_histogram() -> None:
-    found = seen(np.append(normal(), np.float32(30.0)))
+    found = seen(np.concatenate([normal(), np.full(1, 30.0, np.float32)]))
     errors = {name: histogram_error(found, RULE(*one)) for name, one in candidates(found, RULE).items()}
     assert min(errors, key=errors.__getitem__) == MSE
     assert errors[MSE] < errors[MIN_MAX]
