@@ -73,12 +73,12 @@ def read_file(path: Path) -> bytes:
 
 
 def to_proto(data: bytes, *, stage: str) -> onnx.ModelProto:
-    """The parsed model, for a foreign tool that wants the object (ONNX Runtime's quantizer)."""
+    """The parsed model, for who wants to look into it."""
     return parse(data, stage)
 
 
 def from_proto(model: onnx.ModelProto) -> bytes:
-    """Deterministic bytes of a model that a foreign tool made."""
+    """Deterministic bytes of a parsed model."""
     return bytes(model.SerializeToString(deterministic=True))
 
 
