@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from edge_bundle.errors import DeviceMissingError, PlacementError
@@ -73,6 +74,17 @@ CPU = Device("CPU", openvino.Type.f32, open_batch=True)
 NPU = Device("NPU", openvino.Type.f16, open_batch=False, advice=NPU_ADVICE)
 
 DEVICES = {device.name: device for device in (CPU, NPU)}
+
+
+@cache
+def shared_core() -> Any:
+    """The one ``Core`` of this process; it is never let go.
+
+    With it the CPU plugin puts a signal stack of its own in place of the thread's, and on its way out puts back what it
+    found. Two that end in another order than they began leave a stack that is unmapped, and the next signal that
+    a trap of wasmtime or ``faulthandler`` would have handled kills the process.
+    """
+    return openvino.Core()
 
 
 def execution_devices(compiled: Any) -> list[str]:

@@ -20,7 +20,7 @@ from edge_runtime.arrays import to_array, to_tensor
 from edge_runtime.checks import check_inputs, choose_options
 from edge_runtime.engine import EngineSource
 from edge_runtime.openvino_compiled import compiled_model, operations
-from edge_runtime.openvino_device import CPU, DEVICES, Device
+from edge_runtime.openvino_device import CPU, DEVICES, Device, shared_core
 from edge_runtime.quiet_import import import_quietly
 
 openvino = import_quietly("openvino")
@@ -40,7 +40,7 @@ class OpenVinoEngine:
         self.inputs: tuple[TensorSpec, ...] = source.inputs
         self.outputs: tuple[TensorSpec, ...] = source.outputs
         self.runtime_version: str = openvino.__version__.partition("-")[0]  # the rest names the build
-        core = openvino.Core()
+        core = shared_core()
         try:
             properties = device.properties(core, source.threads, options)
             compiled = compiled_model(core, source, device, properties)

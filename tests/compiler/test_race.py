@@ -21,12 +21,12 @@ from edge_bundle.errors import DeviceMissingError, InvalidInputError
 from edge_bundle.manifest import Precision
 from edge_bundle.proof import PlacementProof
 from edge_bundle.tensor import DType, Tensor, TensorSpec
-from edge_runtime.quiet_import import import_quietly
+from edge_runtime.openvino_device import shared_core
 from hardware_profiles.loader import load_profile
 from hardware_profiles.schema import Candidate, Profile, Requirements
 from tests.compiler.models import classifier_job, verified
 
-NPU_IS_HERE = "NPU" in import_quietly("openvino").Core().available_devices
+NPU_IS_HERE = "NPU" in shared_core().available_devices
 
 
 @pytest.mark.parametrize(

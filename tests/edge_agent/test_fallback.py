@@ -17,7 +17,7 @@ from edge_bundle.contract_file import load_contract
 from edge_bundle.contract_rules import check_contract
 from edge_bundle.errors import InvalidInputError
 from edge_bundle.messages import UpdateResult
-from edge_runtime.quiet_import import import_quietly
+from edge_runtime.openvino_device import shared_core
 from skerry.commands.agent import _status_table
 from skerry.output import console
 from tests.edge_agent.fallback_release import NPU, fallback_release
@@ -26,9 +26,7 @@ from tests.sim.memory_hub import FakeClock
 from tests.sim.node import close, hub_with, make_config, make_node
 from tests.sim.releases import EXAMPLE, MODEL, Release, make_release
 
-pytestmark = pytest.mark.skipif(
-    "NPU" in import_quietly("openvino").Core().available_devices, reason="this machine has an NPU"
-)
+pytestmark = pytest.mark.skipif("NPU" in shared_core().available_devices, reason="this machine has an NPU")
 
 CHAIN = ("cpu-int8", "wasm-simd128", "cpu-fp32")
 

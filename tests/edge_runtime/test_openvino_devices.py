@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +18,10 @@ from edge_runtime.arrays import to_array, to_tensor
 from edge_runtime.compiled_code import SUFFIXES
 from edge_runtime.engine import EngineSource
 from edge_runtime.factory import open_engine
-from edge_runtime.openvino_device import CPU, NPU, execution_devices
+from edge_runtime.openvino_device import CPU, NPU, execution_devices, shared_core
 from edge_runtime.openvino_engine import OpenVinoEngine
 from edge_runtime.quiet_import import import_quietly
-from tests.edge_runtime.models import IMAGE, digits_images, digits_source, one_node_model, one_node_source
+from tests.edge_runtime.models import IMAGE, ROOT, digits_images, digits_source, one_node_model, one_node_source
 
 openvino = import_quietly("openvino")
 
@@ -90,7 +92,7 @@ def test_a_key_for_everything_that_the_blob_depends_on(
 ) -> None:
     def key(one: EngineSource) -> str:
         options = {"device": "CPU", "pinning": "off", **one.options}
-        core = openvino.Core()
+        core = shared_core()
         return openvino_compiled.entry_key(core, one, CPU, CPU.properties(core, one.threads, options))
 
     plain = key(source())
@@ -194,7 +196,7 @@ def test_rows_that_do_not_belong_together_are_refused() -> None:
         engine.run({name: to_tensor(np.zeros((rows, 4), np.float32)) for name, rows in (("a", 1), ("b", 2))})
 
 
-needs_no_npu = pytest.mark.skipif("NPU" in openvino.Core().available_devices, reason="this machine has an NPU")
+needs_no_npu = pytest.mark.skipif("NPU" in shared_core().available_devices, reason="this machine has an NPU")
 
 
 @needs_no_npu
@@ -238,3 +240,34 @@ def test_the_npu_s_plugin_names_its_device_in_one_text(found: object, devices: l
             NPU.check(Compiled(), source(), {})
     else:
         NPU.check(Compiled(), source(), {})
+
+
+TRAP_AFTER_OPENVINO = """
+import sys, wasmtime
+from edge_runtime.factory import open_engine
+from tests.edge_runtime.models import digits_source
+store = wasmtime.Store(wasmtime.Engine())
+module = wasmtime.Module(store.engine, '(module (func (export "f") unreachable))')
+f = wasmtime.Instance(store, module, []).exports(store)["f"]
+def trap():
+    try:
+        f(store)
+    except wasmtime.Trap:
+        return
+    sys.exit("no trap")
+trap()
+first, second = open_engine(digits_source("openvino")), open_engine(digits_source("openvino"))
+first.close()
+del first
+second.close()
+del second
+trap()
+"""
+
+
+def test_engines_that_are_replaced_leave_the_signal_stack_alone() -> None:
+    """As when a release is replaced: the new engine is opened before the old one is closed."""
+    done = subprocess.run(
+        [sys.executable, "-c", TRAP_AFTER_OPENVINO], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")

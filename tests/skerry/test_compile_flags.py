@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_runtime.quiet_import import import_quietly
+from edge_runtime.openvino_device import shared_core
 from skerry.exit_codes import ExitCode
 from tests.skerry.samples import EXAMPLE, Compiled, Done, is_tidy
 
@@ -32,9 +32,7 @@ runtime = "tpu9"
 precision = "fp32"
 """
 
-without_npu = pytest.mark.skipif(
-    "NPU" in import_quietly("openvino").Core().available_devices, reason="this machine has an NPU"
-)
+without_npu = pytest.mark.skipif("NPU" in shared_core().available_devices, reason="this machine has an NPU")
 
 
 @without_npu
