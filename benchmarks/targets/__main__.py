@@ -47,8 +47,10 @@ def main(models: Path, out: Path, only: str, profiles: str, limit_s: float) -> N
             if not console.is_terminal:
                 console.print(f"{what}: {steps} profiles, {time.monotonic() - began:.0f} s since the start")
 
-        outcomes = list(run_all(folders, chosen, limit_s=limit_s, advance=advance))
-    write_outcomes(outcomes, out)
+        outcomes: list[Outcome] = []
+        for one in run_all(folders, chosen, limit_s=limit_s, advance=advance):
+            outcomes.append(one)
+            write_outcomes(outcomes, out)  # an interrupted run leaves what it found
     machine = detect()
     part = page_part(outcomes, f"{machine.cpu}, {machine.cores} cores, {machine.arch}")
     out.with_suffix(".md").write_text(part, encoding="utf-8")

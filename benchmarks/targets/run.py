@@ -17,8 +17,8 @@ from benchmarks.child import REPOSITORY
 from benchmarks.targets.outcome import Outcome, failed
 from hardware_profiles.schema import Profile
 
-LIMIT_S = 240.0
-"""For one model on all profiles of one group."""
+LIMIT_S = 300.0
+"""For one model on all profiles of one group; the slowest is MobileNetV2 on seven tensor processors, all emulated."""
 
 GROUPS = {
     "litert": "TFLite", "ethos-u": "TFLite", "onnxruntime": "processors", "openvino": "processors", "wasm": "processors"
