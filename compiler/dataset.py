@@ -21,6 +21,7 @@ from compiler.one_line import one_line
 from edge_bundle.contract import OnViolation, TensorRule
 from edge_bundle.digest import sha256_digest
 from edge_bundle.errors import InvalidInputError, LimitExceededError
+from edge_bundle.regular_file import read_regular
 from edge_bundle.tensor import DYNAMIC
 
 MAX_FILE_BYTES = 4 << 30
@@ -110,10 +111,7 @@ def _load(path: Path, rules: Sequence[TensorRule], *, labelled: bool) -> Dataset
 
 def _read(path: Path) -> bytes:
     try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise LimitExceededError(what=str(path), limit=MAX_FILE_BYTES, got=size, unit="bytes")
-        return path.read_bytes()
+        return read_regular(path, max_bytes=MAX_FILE_BYTES)
     except OSError as error:
         raise InvalidInputError(
             file=str(path), expected="a readable .npz file", got=error.strerror or str(error)

@@ -7,9 +7,7 @@ It imports no onnx, no quantizer and no plots.
 
 from __future__ import annotations
 
-import os
 import resource
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -18,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from compiler.tool_process import ToolCall, ToolRun, complaint, module_command, watch_tool
 from edge_bundle.digest import sha256_digest
 from edge_bundle.errors import EngineError
 from edge_bundle.tensor import DType, Tensor
@@ -80,15 +79,15 @@ def run_in_fresh_process(
             (Path(folder) / str(number)).write_bytes(source.files[name])
         job = Job(source=replace(source, files={}), file_names=names, rows=tuple(map(_packed, rows)))
         (Path(folder) / "job.msgpack").write_bytes(msgspec.msgpack.encode(job))
-        child = _run_child(source, folder, FILL if filled_memory else {})
+        child, what = _run_child(Path(folder), FILL if filled_memory else {})
         told = _read(Path(folder) / RUN_FILE)
     try:
-        if child.returncode == 0:
+        if not what:
             return msgspec.json.decode(told, type=FreshRun)
     except msgspec.DecodeError:
-        pass  # told below, with what it wrote besides
-    lines = child.stderr.decode(errors="replace").strip().splitlines()
-    raise _failed(source, lines[-1] if lines else f"exit status {child.returncode}")
+        what = "left no result"
+    said = f": {child.last_line}" if child.last_line else ""
+    raise EngineError(runtime=source.runtime, detail=f"running in a fresh process {what}{said}")
 
 
 def _read(path: Path) -> bytes:
@@ -105,17 +104,17 @@ def _packed(row: Mapping[str, Tensor]) -> dict[str, JobInput]:
     return {name: JobInput(dtype=t.dtype, shape=t.shape, data=bytes(t.data)) for name, t in row.items()}
 
 
-def _run_child(source: EngineSource, folder: str, settings: Mapping[str, str]) -> subprocess.CompletedProcess[bytes]:
-    # -P, and our own root first: a file called compiler.py in the caller's folder must not be run in place of this one.
-    command = [sys.executable, "-P", "-m", "compiler.fresh_process", folder]
-    paths = [str(Path(__file__).resolve().parents[1]), *filter(None, sys.path)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **settings}
-    try:
-        return subprocess.run(  # noqa: S603
-            command, capture_output=True, check=False, timeout=TIMEOUT_S, env=environment
-        )
-    except subprocess.TimeoutExpired:
-        raise _failed(source, f"took longer than {TIMEOUT_S} s") from None
+def _run_child(folder: Path, settings: Mapping[str, str]) -> tuple[ToolRun, str]:
+    """What became of the child, and what is wrong with that, or nothing."""
+    call = ToolCall(
+        tool="a fresh process",
+        command=module_command("compiler.fresh_process", folder),
+        folder=folder,
+        timeout_s=TIMEOUT_S,
+        environment=settings,
+    )
+    run = watch_tool(call)
+    return run, complaint(call, run)
 
 
 def run_job(folder: Path) -> FreshRun:
@@ -141,10 +140,6 @@ def own_peak_rss() -> int:
         if line.startswith("VmHWM:"):
             return int(line.split()[1]) * KIB
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * KIB
-
-
-def _failed(source: EngineSource, detail: str) -> EngineError:
-    return EngineError(runtime=source.runtime, detail=f"running in a fresh process failed: {detail}")
 
 
 if __name__ == "__main__":

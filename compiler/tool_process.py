@@ -1,6 +1,7 @@
 """A vendor's tool in a process of its own: it may crash, hang, or write without end, and the compile goes on.
 
-The rules are pure (``complaint``); ``run_tool`` is the only part that starts and ends processes.
+The rules are pure (``complaint``); ``watch_tool`` is the only part that starts and ends processes. A tool ends with the
+compile, however that ends (``tool_start.py``).
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,6 +29,11 @@ DRAIN_S = 5.0
 
 _CHUNK_BYTES = 64 << 10
 """Read from the tool at a time: what a pipe of Linux holds."""
+
+_MAX_LINE_BYTES = 64 << 10
+"""Longest line that is looked at as a whole, in bytes."""
+
+_START = Path(__file__).with_name("tool_start.py")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,12 +59,18 @@ class ToolRun:
     """What became of it. ``status`` is the exit status, minus N after signal N, ``None`` if it was ended for time.
 
     ``log`` is the end of what it wrote to stdout and stderr, in the order of writing; ``left_out`` counts the bytes
-    before that.
+    before that. ``fell_back`` is the first line of all that a pattern of ``fallback`` is found in.
     """
 
     status: int | None
     log: str = field(repr=False)
     left_out: int = 0
+    fell_back: str = ""
+
+    @property
+    def last_line(self) -> str:
+        """What it said last."""
+        return (self.log.strip().splitlines() or [""])[-1].strip()
 
 
 def run_tool(call: ToolCall) -> ToolRun:
@@ -67,7 +80,7 @@ def run_tool(call: ToolCall) -> ToolRun:
         ToolFailedError: it cannot be started, crashed, took too long, or fell back; ``log`` has what it wrote.
 
     """
-    run = _run(call)
+    run = watch_tool(call)
     if told := complaint(call, run):
         raise ToolFailedError(tool=call.tool, what=told, log=run.log, advice=call.advice)
     return run
@@ -92,8 +105,7 @@ def complaint(call: ToolCall, run: ToolRun) -> str:
         return f"crashed: {_signal_name(-run.status)}"
     if run.status > 0:
         return f"failed with exit status {run.status}"
-    line = matching_line(run.log, call.fallback)
-    return f"fell back: {line}" if line else ""
+    return f"fell back: {run.fell_back}" if run.fell_back else ""
 
 
 def matching_line(log: str, patterns: tuple[str, ...]) -> str:
@@ -105,10 +117,18 @@ def matching_line(log: str, patterns: tuple[str, ...]) -> str:
     return (log[log.rfind("\n", 0, start) + 1 :].splitlines() or [""])[0].strip()
 
 
-def _run(call: ToolCall) -> ToolRun:
+def watch_tool(call: ToolCall) -> ToolRun:
+    """``run_tool`` without a verdict.
+
+    Raises:
+        ToolFailedError: it cannot be started.
+
+    """
+    if shutil.which(call.command[0]) is None:
+        raise ToolFailedError(tool=call.tool, what=f"cannot be started: no {call.command[0]}", advice=call.advice)
     try:
         process = subprocess.Popen(  # noqa: S603
-            call.command,
+            (sys.executable, "-I", "-S", str(_START), str(os.getpid()), *call.command),
             cwd=call.folder,
             env=_environment(call),
             stdin=subprocess.DEVNULL,
@@ -117,17 +137,17 @@ def _run(call: ToolCall) -> ToolRun:
             start_new_session=True,
         )
     except OSError as error:
-        what = f"cannot be started: {call.command[0]}: {error.strerror or error}"
+        what = f"cannot be started in {call.folder}: {error.strerror or error}"
         raise ToolFailedError(tool=call.tool, what=what, advice=call.advice) from error
-    tail = _Tail()
-    reader = threading.Thread(target=tail.read, args=(process.stdout,), name=f"log of {call.tool}", daemon=True)
+    log = _Log(call.fallback)
+    reader = threading.Thread(target=log.read, args=(process.stdout,), name=f"log of {call.tool}", daemon=True)
     reader.start()
     try:
         status = _wait(process, call.timeout_s)
     finally:
         _end(process)
         reader.join(DRAIN_S)
-    return ToolRun(status=status, log=tail.text(), left_out=tail.left_out)
+    return ToolRun(status=status, log=log.text(), left_out=log.left_out, fell_back=log.fell_back)
 
 
 def _wait(process: subprocess.Popen[bytes], timeout_s: float) -> int | None:
@@ -157,21 +177,38 @@ def _signal_name(number: int) -> str:
         return f"signal {number}"
 
 
-class _Tail:
-    """The end of a stream; it is read to the end so that the tool never waits for a reader."""
+class _Log:
+    """The end of a stream; it is read to the end so that the tool never waits for a reader.
 
-    def __init__(self) -> None:
+    Every line is looked at for ``patterns`` as it comes: what a tool writes afterwards does not hide it.
+    """
+
+    def __init__(self, patterns: tuple[str, ...]) -> None:
+        self._patterns = patterns
         self._kept = bytearray()
+        self._line = b""
         self.left_out = 0
+        self.fell_back = ""
 
     def read(self, stream: IO[bytes]) -> None:
         with stream:
             while chunk := os.read(stream.fileno(), _CHUNK_BYTES):
+                self._look(chunk)
                 self._kept += chunk
                 surplus = len(self._kept) - MAX_LOG_BYTES
                 if surplus > 0:
                     del self._kept[:surplus]
                     self.left_out += surplus
+            self._look(b"\n")
+
+    def _look(self, chunk: bytes) -> None:
+        """Whole lines now, the rest with the next chunk."""
+        if not self._patterns or self.fell_back:
+            return
+        lines, _, self._line = (self._line + chunk).rpartition(b"\n")
+        if len(self._line) > _MAX_LINE_BYTES:
+            lines, self._line = lines + b"\n" + self._line, b""
+        self.fell_back = matching_line(lines.decode(errors="replace"), self._patterns)
 
     def text(self) -> str:
         return self._kept.decode(errors="replace")

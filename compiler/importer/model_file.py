@@ -17,6 +17,7 @@ from onnx import checker, shape_inference
 from compiler.importer.value_types import DTYPES
 from compiler.one_line import one_line
 from edge_bundle.errors import CompileError, InvalidInputError, LimitExceededError
+from edge_bundle.regular_file import read_regular
 from edge_bundle.tensor import DYNAMIC, MAX_RANK, TensorSpec
 
 T = TypeVar("T")
@@ -57,10 +58,7 @@ def read_file(path: Path) -> bytes:
 
     """
     try:
-        size = path.stat().st_size
-        if size > MAX_MODEL_BYTES:
-            raise LimitExceededError(what=str(path), limit=MAX_MODEL_BYTES, got=size, unit="bytes")
-        data = path.read_bytes()
+        data = read_regular(path, max_bytes=MAX_MODEL_BYTES)
     except OSError as error:
         raise InvalidInputError(
             file=str(path), expected="a readable ONNX file", got=error.strerror or str(error)

@@ -6,8 +6,10 @@ import ast
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from compiler.one_line import one_line
 from edge_bundle.digest import sha256_digest
-from edge_bundle.errors import InvalidInputError, LimitExceededError
+from edge_bundle.errors import InvalidInputError
+from edge_bundle.regular_file import read_regular
 
 MAX_BYTES = 1 << 20
 """Largest file, in bytes; a metric takes a few lines."""
@@ -44,7 +46,7 @@ def read_function(spec: str, folder: Path) -> FunctionFile:
     file_name, _, name = spec.partition(":")
     path = folder / file_name
     try:
-        source = path.read_bytes()
+        source = read_regular(path, max_bytes=MAX_BYTES)
     except OSError as error:
         raise InvalidInputError(
             file=str(path),
@@ -52,8 +54,6 @@ def read_function(spec: str, folder: Path) -> FunctionFile:
             got=error.strerror or str(error),
             advice="put it beside contract.toml (for --recompute, beside the evaluation set)",
         ) from error
-    if len(source) > MAX_BYTES:
-        raise LimitExceededError(what=str(path), limit=MAX_BYTES, got=len(source), unit="bytes")
     arguments = _definition(source, path, name).args
     wants_inputs = any(one.arg == INPUTS for one in (*arguments.args, *arguments.kwonlyargs))
     return FunctionFile(path=path, name=name, source=source, digest=sha256_digest(source), wants_inputs=wants_inputs)
@@ -62,8 +62,8 @@ def read_function(spec: str, folder: Path) -> FunctionFile:
 def _definition(source: bytes, path: Path, name: str) -> ast.FunctionDef:
     try:
         module = ast.parse(source)
-    except (SyntaxError, ValueError) as error:
-        raise InvalidInputError(file=str(path), expected="a Python file", got=str(error)) from error
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last two: it nests too deeply
+        raise InvalidInputError(file=str(path), expected="a Python file", got=one_line(error)) from error
     found = next((one for one in module.body if isinstance(one, ast.FunctionDef) and one.name == name), None)
     if found is None:
         names = ", ".join(one.name for one in module.body if isinstance(one, ast.FunctionDef)) or "none"

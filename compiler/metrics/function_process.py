@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -18,10 +16,17 @@ from numpy.typing import NDArray
 
 from compiler.metrics.function_file import FunctionFile
 from compiler.one_line import one_line
+from compiler.tool_process import ToolCall, complaint, module_command, watch_tool
 from edge_bundle.errors import InvalidInputError
 
 TIMEOUT_S = 300.0
 """Longest that one call may take, in seconds."""
+
+HEADER_BYTES = 4096
+"""Most that a result takes beside its numbers; ``numpy.save`` writes 128 bytes."""
+
+NUMBER_BYTES = 16
+"""Of the longest kind of number that numpy has."""
 
 SOURCE, OUTPUTS, TARGETS, INPUTS, RESULT = "metric.py", "outputs.npy", "targets.npy", "inputs.npz", "result.npy"
 
@@ -46,33 +51,46 @@ def call(
         if function.wants_inputs:
             np.savez(folder / INPUTS, allow_pickle=False, **inputs)
         _run_child(function, folder)
-        result = np.load(folder / RESULT, allow_pickle=False)
+        result = _read(function, folder / RESULT, len(outputs))
     return _checked(function, result, len(outputs))
 
 
 def _run_child(function: FunctionFile, folder: Path) -> None:
-    # -P, and our own root first: a file called compiler.py in the caller's folder must not be run in place of this one.
-    command = [sys.executable, "-P", "-m", __spec__.name, str(folder), function.name]
-    paths = [str(Path(__file__).resolve().parents[2]), *filter(None, sys.path)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    command = (*module_command(__spec__.name, folder), function.name)
+    # Where the caller is: the function may read files that lie there.
+    call = ToolCall(tool=function.name, command=command, folder=Path.cwd(), timeout_s=TIMEOUT_S)
+    run = watch_tool(call)
+    if run.status is None:
+        raise _wrong(function, f"an answer within {TIMEOUT_S:g} s", "none")
+    what = complaint(call, run) or "no result"
+    if run.status or not (folder / RESULT).is_file():
+        raise _wrong(function, "a result", f"{what}: {run.last_line}" if run.last_line else what)
+
+
+def _read(function: FunctionFile, path: Path, samples: int) -> NDArray[np.generic]:
+    """What the child left; the size first, since nothing in a file keeps its promises."""
+    size, limit = path.stat().st_size, HEADER_BYTES + NUMBER_BYTES * samples
+    if size > limit:
+        raise _wrong(function, _numbers(samples), f"{size} bytes of them")
     try:
-        child = subprocess.run(  # noqa: S603
-            command, capture_output=True, check=False, timeout=TIMEOUT_S, env=environment, stdin=subprocess.DEVNULL
-        )
-    except subprocess.TimeoutExpired:
-        raise _wrong(function, f"an answer within {TIMEOUT_S:g} s", "none") from None
-    if child.returncode or not (folder / RESULT).is_file():
-        lines = child.stderr.decode(errors="replace").strip().splitlines()
-        raise _wrong(function, "a result", lines[-1] if lines else f"exit status {child.returncode}")
+        result: NDArray[np.generic] = np.load(path, allow_pickle=False)
+    except (ValueError, EOFError, OSError, MemoryError) as error:
+        raise _wrong(function, _numbers(samples), one_line(error)) from error
+    return result
 
 
 def _checked(function: FunctionFile, result: NDArray[np.generic], samples: int) -> NDArray[np.float64]:
-    expected = f"one number, or one for each of {samples} samples"
     if result.dtype.kind not in "biuf" or result.shape not in ((), (samples,)):
-        raise _wrong(function, expected, f"{result.dtype} of shape {result.shape}")
-    if not np.isfinite(result).all():
+        raise _wrong(function, _numbers(samples), f"{result.dtype} of shape {result.shape}")
+    with np.errstate(over="ignore"):
+        figures = result.astype(np.float64)
+    if not np.isfinite(figures).all():
         raise _wrong(function, "finite numbers", "NaN or infinity")
-    return result.astype(np.float64)
+    return figures
+
+
+def _numbers(samples: int) -> str:
+    return f"one number, or one for each of {samples} samples"
 
 
 def _wrong(function: FunctionFile, expected: str, got: str) -> InvalidInputError:

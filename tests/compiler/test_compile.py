@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from onnx import helper  # noqa: TID251 - models are made here
 from sklearn.metrics import accuracy_score
 
+from compiler import fresh_process
 from compiler.compile import CompileResult, compile_bundle
 from compiler.dataset import load_evaluation
 from compiler.fresh_process import digest_outputs, run_in_fresh_process
@@ -22,6 +22,7 @@ from compiler.goldens import SAMPLES
 from compiler.passes import package
 from compiler.progress import Silent
 from compiler.publish import staging_dir
+from compiler.tool_process import ToolCall, ToolRun, watch_tool
 from edge_bundle.contract_file import contract_digest, load_contract
 from edge_bundle.digest import sha256_digest
 from edge_bundle.errors import (
@@ -348,13 +349,13 @@ def test_the_child_answers_every_row_whatever_memory_held(
 ) -> None:
     variant = verified(digits.bundle_dir).variants["wasm-simd128-int8"]
     rows = [golden.inputs for golden in variant.goldens]
-    start, asked = subprocess.run, []
+    asked: list[str | None] = []
 
-    def run(command: list[str], **options: Any) -> Any:
-        asked.append(options["env"].get("MALLOC_PERTURB_"))
-        return start(command, **options)
+    def watch(call: ToolCall) -> ToolRun:
+        asked.append(call.environment.get("MALLOC_PERTURB_"))
+        return watch_tool(call)
 
-    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setattr(fresh_process, "watch_tool", watch)
     source = source_of(variant.manifest, variant.files)
     plain, filled = (run_in_fresh_process(source, rows, filled_memory=filled) for filled in (False, True))
     assert asked == [None, "165"]
@@ -365,5 +366,5 @@ def test_the_child_answers_every_row_whatever_memory_held(
 
 def test_a_child_that_fails_says_why(digits: CompileResult) -> None:
     variant = verified(digits.bundle_dir).variants["cpu-fp32"]
-    with pytest.raises(EngineError, match=r"running in a fresh process failed: .*EngineError"):
+    with pytest.raises(EngineError, match=r"running in a fresh process failed with exit status 1: .*EngineError"):
         run_in_fresh_process(source_of(variant.manifest, variant.files), [{}])

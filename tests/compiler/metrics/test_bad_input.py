@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from compiler.fresh_process import own_peak_rss
 from compiler.metrics import function_file, function_process
 from compiler.metrics.judge import Judge
 from edge_bundle.errors import InvalidInputError, LimitExceededError
@@ -144,9 +146,12 @@ def test_a_function_against_the_reference_needs_no_labels(tmp_path: Path) -> Non
         pytest.param("def score(a, b):\n    return a", r"one number, or one for each of 6 samples, got float32 of shape \(6, 5\)", id="a table"),
         pytest.param("def score(a, b):\n    return 'good'", "one number, or one for each", id="a word"),
         pytest.param("def score(a, b):\n    return None", "TypeError: expected numbers", id="nothing"),
+        pytest.param("def score(a, b):\n    import numpy\n    return numpy.zeros(10**6)", r"each of 6 samples, got 8000128 bytes", id="a flood of numbers"),
+        pytest.param("def score(a, b):\n    import numpy\n    return numpy.longdouble('1e4000')", "finite numbers", id="beyond float64"),
+        pytest.param("def score(a, b):\n    import os\n    os.abort()", "a result, got crashed: SIGABRT", id="it crashes"),
         pytest.param("def score(a, b):\n    return float('nan')", "finite numbers, got NaN", id="NaN"),
-        pytest.param("def score(a, b):\n    import os\n    os._exit(3)", "a result, got exit status 3", id="it exits"),
-        pytest.param("def score(a, b):\n    import os\n    os._exit(0)", "a result, got exit status 0", id="it leaves quietly"),
+        pytest.param("def score(a, b):\n    import os\n    os._exit(3)", "a result, got failed with exit status 3", id="it exits"),
+        pytest.param("def score(a, b):\n    import os\n    os._exit(0)", "a result, got no result", id="it leaves quietly"),
     ],
 )  # fmt: skip
 def test_functions_that_fail(tmp_path: Path, source: str, text: str) -> None:
@@ -159,6 +164,46 @@ def test_a_function_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(function_process, "TIMEOUT_S", 1.0)
     with pytest.raises(InvalidInputError, match=r"metric.py: score: expected an answer within 1 s, got none"):
         _function(tmp_path, "def score(a, b):\n    while True: pass\n").score(OUTPUTS)
+
+
+def test_a_function_that_floods_its_output(tmp_path: Path) -> None:
+    source = "import os\ndef score(a, b):\n    for _ in range(2000): os.write(1, b'x' * 65536)\n    return 1.0\n"
+    over = _function(tmp_path, source)
+    before = own_peak_rss()
+    assert over.score(OUTPUTS).value == 1.0
+    assert own_peak_rss() - before < 32 << 20, "131 MB were written"
+
+
+def test_a_function_that_leaves_a_child_behind(tmp_path: Path) -> None:
+    """It holds the pipe of the function's output, and would be waited for."""
+    source = (
+        "import pathlib, subprocess\n"
+        f"def score(a, b):\n    child = subprocess.Popen(['sleep', '600'])\n"
+        f"    pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(child.pid))\n    return 1.0\n"
+    )
+    assert _function(tmp_path, source).score(OUTPUTS).value == 1.0
+    child = Path(f"/proc/{(tmp_path / 'pid').read_text()}/stat")
+    assert not child.exists() or child.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+@pytest.mark.parametrize("place", ["/dev/zero", "a pipe"])
+def test_a_function_file_without_an_end(tmp_path: Path, place: str) -> None:
+    path = tmp_path / "metric.py"
+    if place == "a pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(place)
+    with pytest.raises(InvalidInputError, match=r"metric.py: expected a regular file, got"):
+        function_file.read_function("metric.py:score", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "source", ["(" * 100_000, "-" * 100_000 + "1", "a" + ".b" * 100_000, "x = " + "[" * 5000 + "]" * 5000]
+)
+def test_a_function_file_that_nests_without_end(tmp_path: Path, source: str) -> None:
+    (tmp_path / "metric.py").write_text(source)
+    with pytest.raises(InvalidInputError, match=r"metric.py: expected a Python file"):
+        function_file.read_function("metric.py:score", tmp_path)
 
 
 def test_a_missing_or_huge_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
