@@ -10,7 +10,6 @@ import ctypes
 import os
 import signal
 import sys
-from collections.abc import Sequence
 
 PR_SET_PDEATHSIG = 1
 """``prctl(2)``; kept over ``execve``. The parent is the thread that started us, which waits until we end."""
@@ -19,7 +18,7 @@ NOT_STARTED = 127
 """Exit status where the command cannot be run, as shells have it."""
 
 
-def become(parent: int, command: Sequence[str]) -> None:
+def become(parent: int, command: list[str]) -> None:
     """Turn this process into the command; returns only where it cannot be run, which is told on stderr."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
