@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 
@@ -16,6 +17,12 @@ class Progress(Protocol):
 
     def done(self) -> None:
         """The stage is over."""
+
+
+def shared_by(profiles: Sequence[str]) -> str:
+    """``cpu-int8``, ``cpu-int8 and 2 more``: whom a stage is for, short enough for a line."""
+    first, *more = dict.fromkeys(profiles)
+    return f"{first} and {len(more)} more" if more else first
 
 
 class Silent:

@@ -25,6 +25,24 @@ def check_accuracy(contract: Contract, profile: str, got: AccuracyProof, referen
         raise missed
 
 
+def check_reference(contract: Contract, profile: str, reference: AccuracyProof) -> None:
+    """``accuracy.minimum`` and ``accuracy.maximum`` of the fp32 model: if it misses them, so does what is made of it.
+
+    Raises:
+        ContractNotMetError: says that it is the model itself.
+
+    """
+    missed = missed_accuracy(contract, profile, reference, reference)
+    if missed is not None:
+        raise ContractNotMetError(
+            profile=profile,
+            rule=missed.rule,
+            expected=missed.expected,
+            got=f"{missed.got}, from the fp32 model itself",
+            advice=missed.advice,
+        )
+
+
 def missed_accuracy(
     contract: Contract, profile: str, got: AccuracyProof, reference: AccuracyProof
 ) -> ContractNotMetError | None:

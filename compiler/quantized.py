@@ -28,9 +28,10 @@ class Layer:
 
 @dataclass(frozen=True, kw_only=True)
 class Quantized:
-    """One scheme's graph. ``notes`` are whole sentences on what was tried (equalisation, bias correction)."""
+    """One scheme's graph, for ``profiles``. ``notes`` are whole sentences on what was tried."""
 
     scheme: Scheme
     graph: Graph
     layers: tuple[Layer, ...] = ()
     notes: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()

@@ -40,6 +40,7 @@ def report(result: CompileResult) -> dict[str, Any]:
         "quantized": [
             {
                 "scheme": str(one.scheme),
+                "profiles": list(one.profiles),
                 "layers": [asdict(layer) for layer in one.layers],
                 "notes": list(one.notes),
             }

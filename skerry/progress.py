@@ -46,7 +46,8 @@ class RichBars:
         self._task: TaskID | None = None
 
     def start(self, stage: str, total: int) -> None:
-        """Show a bar; it pulses while the number of steps is unknown."""
+        """Show a bar; it pulses while the number of steps is unknown. That of a stage which failed goes."""
+        self.done()
         self._task = self._bars.add_task(stage, total=total or None)
 
     def advance(self, steps: int = 1) -> None:

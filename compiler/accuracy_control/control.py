@@ -11,8 +11,8 @@ from compiler.accuracy_control.sensitivity import ROWS, harm
 from compiler.accuracy_control.trial import Quantizer, Trial
 from compiler.compilation import Reference
 from compiler.graph import Graph
-from compiler.progress import Progress
-from compiler.promises import check_accuracy, missed_accuracy, shortfall
+from compiler.progress import Progress, shared_by
+from compiler.promises import missed_accuracy, shortfall
 from compiler.quantization.observed import Row
 from compiler.quantized import Quantized
 from compiler.runner import reference_scores
@@ -38,7 +38,7 @@ class Task:
     rows: Sequence[Row]
     contract: Contract
     reference: Reference
-    profiles: str
+    profiles: tuple[str, ...]
 
 
 def control(quantizer: Quantizer, first: Quantized, task: Task, progress: Progress) -> Quantized:
@@ -51,8 +51,7 @@ def control(quantizer: Quantizer, first: Quantized, task: Task, progress: Progre
         CompileError, EngineError: ONNX Runtime refuses a graph, or it gives no finite numbers.
 
     """
-    check_accuracy(task.contract, task.profiles, task.reference.accuracy, task.reference.accuracy)
-    progress.start(f"{NAME}: {task.scheme}", task.reference.judge.dataset.samples)
+    progress.start(f"{NAME} {shared_by(task.profiles)}", task.reference.judge.dataset.samples)
     tried = _hold(first, frozenset(), task, progress.advance)
     progress.done()
     if tried.holds:
@@ -115,7 +114,7 @@ def _fallback(scheme: Scheme) -> str | None:
 def _refused(found: Found, task: Task, precision: str | None) -> ContractNotMetError:
     """The best mix, in numbers."""
     best, kept = found.best, len(found.best.kept)
-    missed = missed_accuracy(task.contract, task.profiles, best.accuracy, task.reference.accuracy)
+    missed = missed_accuracy(task.contract, ", ".join(task.profiles), best.accuracy, task.reference.accuracy)
     if missed is None:
         raise CompileError(stage=NAME, detail="expected a mix that misses the contract, got one that keeps it")
     mix = f"with {counted(kept)} in {precision}" if kept else f"with every layer as {task.scheme}"

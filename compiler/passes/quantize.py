@@ -13,15 +13,15 @@ The rules are in ``compiler/quantization`` and ``compiler/accuracy_control``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from compiler.accuracy_control.control import Task, control
 from compiler.attempts import attempt, refuse, remaining
 from compiler.compilation import Compilation, Refusal, need
-from compiler.graph import Graph
 from compiler.passes.ensures import ensure
-from compiler.progress import Progress
+from compiler.progress import Progress, shared_by
+from compiler.promises import check_reference
 from compiler.quantization.observed import Observed, nothing_observed
 from compiler.quantization.quantize import Quantizer
 from compiler.quantized import Quantized
@@ -47,52 +47,35 @@ def run(state: Compilation, progress: Progress) -> Compilation:
     if not by_scheme:
         return state
     observed = state.observed or nothing_observed(state.current.digest)
-    progress.start(NAME, len(by_scheme))
-    made: list[tuple[Scheme, _Made | Refusal]] = []
-    for scheme, profiles in by_scheme.items():
-        made.append((scheme, attempt(state, profiles[0], NAME, partial(_quantize, state.current, observed, scheme))))
-        progress.advance()
-    progress.done()
+    state = replace(state, reference=reference_of(state, progress))
     quantized: dict[Scheme, Quantized] = {}
     refusals: list[Refusal] = []
-    for scheme, one in made:
-        profiles = by_scheme[scheme]
-        held = one if isinstance(one, Refusal) else _hold(state, one, observed, profiles, progress)
-        if isinstance(held, Refusal):
-            refusals += [replace(held, profile=profile) for profile in profiles]
+    for scheme, profiles in by_scheme.items():
+        made = attempt(state, profiles[0], NAME, partial(_quantize, state, observed, scheme, profiles, progress))
+        if isinstance(made, Refusal):
+            refusals += [replace(made, profile=profile) for profile in profiles]
         else:
-            state, quantized[scheme] = held
+            quantized[scheme] = made
     return refuse(replace(state, quantized=quantized), refusals)
 
 
-@dataclass(frozen=True)
-class _Made:
-    """A scheme's first graph, and what makes others."""
-
-    quantizer: Quantizer
-    quantized: Quantized
-
-
-def _quantize(graph: Graph, observed: Observed, scheme: Scheme) -> _Made:
-    quantizer = Quantizer(graph, observed, scheme)
-    return _Made(quantizer, quantizer.quantize({}))
-
-
-def _hold(
-    state: Compilation, made: _Made, observed: Observed, profiles: Sequence[Profile], progress: Progress
-) -> tuple[Compilation, Quantized] | Refusal:
-    """The graph that keeps the contract; the state knows the fp32 reference afterwards."""
-    state = replace(state, reference=reference_of(state, progress))
+def _quantize(
+    state: Compilation, observed: Observed, scheme: Scheme, profiles: Sequence[Profile], progress: Progress
+) -> Quantized:
+    """The graph that keeps the contract. What float misses already is told before anything is searched for."""
+    names = tuple(dict.fromkeys(profile.name for profile in profiles))
+    contract, reference = state.sources.contract, need(state.reference, "fp32 reference")
+    check_reference(contract, ", ".join(names), reference.accuracy)
+    quantizer = Quantizer(state.current, observed, scheme, progress, f"{NAME} {shared_by(names)}")
     task = Task(
         graph=state.current,
-        scheme=made.quantized.scheme,
+        scheme=scheme,
         rows=observed.rows,
-        contract=state.sources.contract,
-        reference=need(state.reference, "fp32 reference"),
-        profiles=", ".join(dict.fromkeys(profile.name for profile in profiles)),
+        contract=contract,
+        reference=reference,
+        profiles=names,
     )
-    held = attempt(state, profiles[0], NAME, partial(control, made.quantizer, made.quantized, task, progress))
-    return held if isinstance(held, Refusal) else (state, held)
+    return replace(control(quantizer, quantizer.quantize({}), task, progress), profiles=names)
 
 
 def check(state: Compilation) -> None:

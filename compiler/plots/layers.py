@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from matplotlib.figure import Figure
@@ -35,7 +36,8 @@ def layers(quantized: Sequence[Quantized]) -> list[Plot]:
     measured: dict[tuple[str, tuple[Layer, ...]], Quantized] = {}
     for one in quantized:
         if any(layer.sqnr_db is not None for layer in one.layers):
-            measured.setdefault((str(one.scheme), one.layers), one)
+            first = measured.setdefault((str(one.scheme), one.layers), replace(one, profiles=()))
+            measured[str(one.scheme), one.layers] = replace(first, profiles=(*first.profiles, *one.profiles))
     return [_scheme(one, f"layers{index}") for index, one in enumerate(measured.values())]
 
 
@@ -44,10 +46,15 @@ def _scheme(one: Quantized, name: str) -> Plot:
     wide = len(rows) > MANY
     with style(name):
         figure = _columns(rows) if wide else _rows(rows)
-        svg = svg_of(figure, f"Signal to quantization noise of each layer, {one.scheme}")
+        svg = svg_of(figure, f"Signal to quantization noise of each layer, {_whose(one)}")
     kept = sum(layer.kept for layer in one.layers)
     note = f"{len(one.layers)} layers, {kept} kept in higher precision; the dotted line is the worst."
-    return Plot(title=f"Error by layer, {one.scheme}", note=note, svg=svg, wide=wide)
+    return Plot(title=f"Error by layer, {_whose(one)}", note=note, svg=svg, wide=wide)
+
+
+def _whose(one: Quantized) -> str:
+    """Schemes may differ in nothing but what they fall back to: the profiles tell them apart."""
+    return f"{one.scheme}: {', '.join(one.profiles)}" if one.profiles else str(one.scheme)
 
 
 def _rows(rows: Measured) -> Figure:

@@ -115,7 +115,11 @@ def _bubbles(axes: Any, spots: Sequence[_Spot], scale: float) -> None:
 
 def _note(proofs: Sequence[Proof], spots: Sequence[_Spot]) -> str:
     """How to read it, and who is missing."""
-    parts = ["Up and left is better; the area of a bubble is the artifact's size.", "Blue is quantized, orange float."]
+    better = "Down" if proofs[0].accuracy.metric.lower_is_better else "Up"
+    parts = [
+        f"{better} and left is better; the area of a bubble is the artifact's size.",
+        "Blue is quantized, orange float.",
+    ]
     if any(spot.expected for spot in spots):
         parts.append("Hollow: expected by the vendor's compiler, not measured.")
     drawn = {spot.proof.profile for spot in spots}

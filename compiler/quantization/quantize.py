@@ -9,6 +9,7 @@ from compiler.graph import Graph
 from compiler.importer import onnx_rewrite, summary
 from compiler.importer.qdq_read import read_network
 from compiler.importer.qdq_write import Written, write_qdq
+from compiler.progress import Progress
 from compiler.quantization.affine import FULL_BITS
 from compiler.quantization.build import Builder
 from compiler.quantization.evaluate import Values, sqnr_db, values_of
@@ -44,12 +45,17 @@ def quantize(graph: Graph, observed: Observed, scheme: Scheme, keep: Mapping[str
 
 
 class Quantizer:
-    """One graph under one scheme: what is searched for once serves every ``keep``."""
+    """One graph under one scheme: what is searched for once serves every ``keep``.
 
-    def __init__(self, graph: Graph, observed: Observed, scheme: Scheme) -> None:
+    The search is a stage called ``name`` of ``progress``: it takes most of a compile's time.
+    """
+
+    def __init__(
+        self, graph: Graph, observed: Observed, scheme: Scheme, progress: Progress | None = None, name: str = STAGE
+    ) -> None:
         self._scheme, self._rows = scheme, observed.rows[:MAX_REPORT_ROWS]
         _check(graph, scheme)
-        found = search(graph, observed, scheme)
+        found = search(graph, observed, scheme, progress, name)
         self._graph, self._recipe = found.graph, found.recipe
         self._network = read_network(self._graph.model, stage=STAGE)
         self._layers = layers_of(self._network)

@@ -7,7 +7,7 @@ only where the outputs on calibration samples come nearer to the float model's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -19,6 +19,7 @@ from compiler.importer.qdq_heads import products_for_heads
 from compiler.importer.qdq_network import Network
 from compiler.importer.qdq_read import read_network
 from compiler.importer.qdq_rescale import rescale
+from compiler.progress import Progress, Silent
 from compiler.quantization.affine import FULL_BITS, affine_of, round_trip
 from compiler.quantization.build import Builder
 from compiler.quantization.corrections import with_biases, with_rounding
@@ -56,6 +57,11 @@ LOCAL = "local"
 
 WIDE = frozenset({Activations.UINT16, Activations.INT16})
 
+_POLICIES = (MIN_MAX, "percentile 99.999", "percentile 99.99", MSE, LOCAL)
+
+_CORRECTIONS = 4
+"""Trials of rounded weights, of biases without and with correction, and of the answers' own."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
@@ -65,8 +71,10 @@ class Found:
     recipe: Recipe
 
 
-def search(graph: Graph, observed: Observed, scheme: Scheme) -> Found:
-    """The best that the budget finds. Deterministic on one kind of machine.
+def search(
+    graph: Graph, observed: Observed, scheme: Scheme, progress: Progress | None = None, name: str = STAGE
+) -> Found:
+    """The best that the budget finds, as a stage called ``name`` of ``progress``. Deterministic on one kind of machine.
 
     Raises:
         CompileError: ONNX Runtime refuses a graph.
@@ -77,8 +85,37 @@ def search(graph: Graph, observed: Observed, scheme: Scheme) -> Found:
         if changed != graph.model:
             graph = summary.summarise(changed, stage=STAGE)
             observed = observe(graph, observed.rows, seed=observed.seed, stage=STAGE)
-    plain = _Search(graph, observed, scheme)
-    if scheme.activations is None or not plain.groups:
+    course = _Course(progress or Silent())
+    plain = _Search(graph, observed, scheme, course.step)
+    course.begin(name, plain.most_trials)
+    found = _found(plain)
+    course.end()
+    return found
+
+
+class _Course:
+    """A search as one stage: a step for each trial; those that it did without are done at its end."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress, self._left = progress, 0
+
+    def begin(self, name: str, most: int) -> None:
+        self._left = most
+        self._progress.start(name, most)
+
+    def step(self) -> None:
+        if self._left > 1:
+            self._left -= 1
+            self._progress.advance()
+
+    def end(self) -> None:
+        self._progress.advance(self._left)
+        self._progress.done()
+
+
+def _found(plain: _Search) -> Found:
+    graph, observed = plain.graph, plain.observed
+    if plain.scheme.activations is None or not plain.groups:
         return Found(graph=graph, recipe=Recipe(ranges={}, methods={}))
     if len(observed.rows) < MIN_SEARCH_ROWS:
         return Found(graph=graph, recipe=plain.policy(MIN_MAX))
@@ -97,8 +134,8 @@ def search(graph: Graph, observed: Observed, scheme: Scheme) -> Found:
 class _Search:
     """One float graph: candidates of every range, and trials of recipes."""
 
-    def __init__(self, graph: Graph, observed: Observed, scheme: Scheme) -> None:
-        self.graph, self.observed, self.scheme = graph, observed, scheme
+    def __init__(self, graph: Graph, observed: Observed, scheme: Scheme, on_trial: Callable[[], None]) -> None:
+        self.graph, self.observed, self.scheme, self.on_trial = graph, observed, scheme, on_trial
         self.network: Network = read_network(graph.model, stage=STAGE)
         self.layers: Mapping[str, Layer] = layers_of(self.network)
         self.builder = Builder(
@@ -115,8 +152,17 @@ class _Search:
     def trial(self) -> Trial:
         """Made when first used: a graph without samples has none."""
         if self._trial is None:
-            self._trial = Trial(self.graph, self.builder, self.observed)
+            self._trial = Trial(self.graph, self.builder, self.observed, self.on_trial)
         return self._trial
+
+    @property
+    def most_trials(self) -> int:
+        """Of the whole search, about: policies with and without biases, of two graphs; single ranges; corrections."""
+        if self.scheme.activations is None:
+            return 1
+        if self.scheme.activations in WIDE:
+            return 2 + _CORRECTIONS
+        return 2 * 2 * len(_POLICIES) + self._budget() + _CORRECTIONS
 
     def candidates(self, group: str) -> Mapping[str, Range]:
         """Ranges that a group may have, by method; its widest member speaks for it."""
@@ -152,7 +198,7 @@ class _Search:
         if self.scheme.activations in WIDE:
             names: tuple[str, ...] = (MIN_MAX,)
         else:
-            names = (MIN_MAX, "percentile 99.999", "percentile 99.99", MSE, LOCAL)
+            names = _POLICIES
         scored = []
         for name in names:
             plain = self.policy(name)
@@ -266,7 +312,8 @@ def _equalised(plain: _Search) -> _Search | None:
         return None
     constants, bounds = changes(plain.network, scaled)
     graph = summary.summarise(rescale(plain.graph.model, constants, bounds, stage=STAGE), stage=STAGE)
-    return _Search(graph, observe(graph, plain.observed.rows, seed=plain.observed.seed, stage=STAGE), scheme)
+    observed = observe(graph, plain.observed.rows, seed=plain.observed.seed, stage=STAGE)
+    return _Search(graph, observed, scheme, plain.on_trial)
 
 
 def _verdict(kept: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,7 +47,8 @@ class Trial:
     probability hides errors of answers that are sure, and shows little but those of answers that are not.
     """
 
-    def __init__(self, graph: Graph, builder: Builder, observed: Observed) -> None:
+    def __init__(self, graph: Graph, builder: Builder, observed: Observed, on_trial: Callable[[], None]) -> None:
+        self._on_trial = on_trial
         self._graph, self._builder, self._rows = graph, builder, observed.rows
         self._points = points(builder.network)
         self._wanted: Values = values_of(graph.model, self._points, self._rows, fused=True)
@@ -55,6 +57,7 @@ class Trial:
     def worth(self, recipe: Recipe) -> Worth:
         """How near the outputs come to the float model's."""
         self.count += 1
+        self._on_trial()
         written = write_qdq(self._graph.model, self._builder.plan(recipe), stage=STAGE, checked=False)
         names = [written.seen.get(name, name) for name in self._points]
         found = values_of(written.model, list(dict.fromkeys(names)), self._rows, fused=True)

@@ -157,8 +157,8 @@ def test_progress_names_every_stage_once(tmp_path: Path) -> None:
     seen = _Recorder()
     compile_bundle(classifier_job(tmp_path, profiles=("cpu-int8",)), progress=seen)
     assert [stage for stage, _ in seen.stages] == [
-        "import", "normalise", "fold", "fuse", "calibrate", "quantize", "fp32 reference",
-        "accuracy control: uint8 x int8", "lower", "prove cpu-int8", "package", "sign",
+        "import", "normalise", "fold", "fuse", "calibrate", "fp32 reference", "quantize cpu-int8",
+        "accuracy control cpu-int8", "lower", "prove cpu-int8", "package", "sign",
     ]  # fmt: skip
     assert seen.steps == sum(total for _, total in seen.stages)
     assert seen.ended == len(seen.stages)

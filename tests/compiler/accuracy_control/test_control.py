@@ -51,7 +51,7 @@ def test_exactly_the_layer_that_cannot_be_quantized_goes_back(tmp_path: Path) ->
 def test_a_graph_that_holds_is_tried_once(tmp_path: Path) -> None:
     stages = _Stages()
     result = compile_bundle(job(tmp_path, loud=False, accuracy="max_drop = 0.05"), progress=stages)
-    assert [name for name in stages.names if name.startswith("accuracy control")] == ["accuracy control: uint8 x int8"]
+    assert [name for name in stages.names if name.startswith("accuracy control")] == ["accuracy control cpu-int8"]
     assert not any(layer.kept or layer.reason for layer in result.quantized[0].layers)
 
 
