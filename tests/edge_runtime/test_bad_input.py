@@ -96,7 +96,9 @@ def test_weights_outside_the_artifact_are_never_read(
     (tmp_path / "weights.bin").write_bytes(bytes(64))
     monkeypatch.chdir(tmp_path)
     model = external_data_model(location.format(folder=tmp_path, name=tmp_path.name))
-    with pytest.raises(EngineError, match=r"(?i)external data|/dev/null/none|expected OpenVINO IR|not a valid Flatbuffer"):
+    with pytest.raises(
+        EngineError, match=r"(?i)external data|/dev/null/none|expected OpenVINO IR|not a valid Flatbuffer"
+    ):
         open_engine(EngineSource(runtime, {"m.onnx": model}, "m.onnx", (X,), (Y,)))
 
 
