@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from compiler.dataset import Dataset
 from compiler.graph import Graph
+from compiler.measuring.race import Race
 from compiler.metrics.judge import Judge
 from compiler.metrics.scored import Scored
 from compiler.quantization.observed import Observed
 from compiler.quantized import Quantized
-from compiler.race import Race
 from compiler.request import CompileRequest
 from compiler.scheme import Scheme
 from compiler.targets.target import Lowered

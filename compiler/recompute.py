@@ -11,15 +11,15 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from compiler.determinism import look_for_differences, plan_of
-from compiler.latency import measure_latency
+from compiler.measuring.determinism import look_for_differences, plan_of
+from compiler.measuring.latency import measure_latency
+from compiler.measuring.runner import score
 from compiler.metrics.agreement import agreement
 from compiler.metrics.judge import Judge
 from compiler.progress import Progress, Silent
 from compiler.recompute_inputs import RecomputeInputs
 from compiler.recomputed import Circumstances, Figures, Row, compare, not_recomputed
 from compiler.request import MIN_LATENCY_RUNS
-from compiler.runner import score
 from compiler.toolchain import versions
 from edge_bundle.errors import EngineError
 from edge_bundle.manifest import NumericClass

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from compiler.dataset import load_calibration, load_evaluation
 from compiler.importer import model_file
+from compiler.measuring.runner import reference_scores
 from compiler.metrics.judge import Judge, open_judge, open_measure
 from compiler.passes.import_model import import_graph
 from compiler.progress import Progress
-from compiler.runner import reference_scores
 from edge_bundle.contract import Contract
 from edge_bundle.digest import check_digest
 from edge_bundle.errors import DigestMismatchError

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from compiler.compilation import Compilation, Reference, need
+from compiler.measuring.runner import reference_scores
 from compiler.progress import Progress
-from compiler.runner import reference_scores
 
 
 def reference_of(state: Compilation, progress: Progress) -> Reference:

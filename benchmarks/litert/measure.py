@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from compiler.measuring.interleaved import race_inputs, time_in_turn
+from compiler.measuring.variant_source import source_of_lowered
 from numpy.typing import NDArray
 
 from benchmarks.litert.steps import Steps, count_steps
 from compiler.compilation import Compilation
 from compiler.graph import Graph
-from compiler.interleaved import race_inputs, time_in_turn
 from compiler.passes import lower
 from compiler.pipeline import PASSES, run_passes
 from compiler.progress import Silent
@@ -24,7 +25,6 @@ from compiler.scheme import scheme_of
 from compiler.sources import load_sources
 from compiler.targets.target import Lowered
 from compiler.tflite.write import make_model
-from compiler.variant_source import source_of_lowered
 from edge_bundle.keys import SigningKey
 from edge_runtime.arrays import to_array
 from edge_runtime.engine import Engine, EngineSource

@@ -11,11 +11,11 @@ from compiler.accuracy_control.sensitivity import ROWS, harm
 from compiler.accuracy_control.trial import Quantizer, Trial
 from compiler.compilation import Reference
 from compiler.graph import Graph
+from compiler.measuring.runner import reference_scores
 from compiler.progress import Progress, shared_by
 from compiler.promises import missed_accuracy, shortfall
 from compiler.quantization.observed import Row
 from compiler.quantized import Quantized
-from compiler.runner import reference_scores
 from compiler.scheme import Scheme
 from edge_bundle.contract import Contract
 from edge_bundle.errors import CompileError, ContractNotMetError

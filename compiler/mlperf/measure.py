@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from compiler.dataset import load_calibration
+from compiler.measuring.runner import tensors
 from compiler.mlperf.bench import Bench, Plan, Ran
 from compiler.mlperf.clock import Clock, SystemClock
 from compiler.mlperf.queries import Samples, is_batchable
@@ -16,7 +17,6 @@ from compiler.mlperf.result import BenchResult, Machine, Settings
 from compiler.mlperf.scenario import NS_PER_S, RULES, SUBMISSION_DURATION_S, Scenario
 from compiler.mlperf.subject import Subject
 from compiler.progress import Progress
-from compiler.runner import tensors
 from edge_bundle.errors import InvalidInputError
 from edge_bundle.proof import Execution
 from edge_runtime.engine import Engine

@@ -15,13 +15,13 @@ from compiler.attempts import attempt, refuse, remaining
 from compiler.batches import Batches, batch_sizes
 from compiler.compilation import Compilation, Refusal
 from compiler.graph import Graph
+from compiler.measuring.variant_source import source_of_lowered
 from compiler.passes.ensures import ensure
 from compiler.progress import Progress
 from compiler.scheme import scheme_of
 from compiler.targets.refused import refused
 from compiler.targets.registry import target_of
 from compiler.targets.target import Lowered, TargetJob
-from compiler.variant_source import source_of_lowered
 from edge_bundle.errors import (
     DeviceMissingError,
     EngineError,

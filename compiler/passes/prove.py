@@ -4,7 +4,7 @@ Requires: lowered variants whose runtimes are installed here; an evaluation set 
 Ensures:
     1. one ``Measured`` per profile, with accuracy, agreement, latency, memory, placement and determinism;
     2. accuracy and latency keep the contract's promises;
-    3. the profile's numeric class, unless one bit contradicts it (``compiler/determinism.py``): that fails the profile;
+    3. the profile's numeric class, unless one bit contradicts it (``compiler/measuring/determinism.py``): that fails the profile;
     4. a latency only where the variant ran on its own kind of device: an emulator says nothing of speed;
     5. nodes run where the target's compiler said.
 """
@@ -18,18 +18,18 @@ from functools import partial
 from compiler.attempts import attempt, refuse, remaining
 from compiler.compilation import Compilation, Measured, Reference, Refusal, Sources
 from compiler.dataset import Dataset
-from compiler.determinism import Plan, check_claim, look_for_differences, plan_for
-from compiler.goldens import golden_inputs, make_goldens
-from compiler.latency import measure_latency
+from compiler.measuring.determinism import Plan, check_claim, look_for_differences, plan_for
+from compiler.measuring.goldens import golden_inputs, make_goldens
+from compiler.measuring.latency import measure_latency
+from compiler.measuring.runner import score
+from compiler.measuring.variant_source import source_of_lowered
 from compiler.metrics.agreement import agreement
 from compiler.passes.ensures import ensure
 from compiler.progress import Progress
 from compiler.promises import check_accuracy, check_latency
 from compiler.reference import reference_of
 from compiler.request import CompileRequest
-from compiler.runner import score
 from compiler.targets.target import Lowered
-from compiler.variant_source import source_of_lowered
 from edge_bundle.contract import Contract
 from edge_bundle.manifest import NumericClass
 from edge_bundle.placement import check_placement

@@ -17,11 +17,11 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from compiler.compilation import Compilation, Measured, Refusal
-from compiler.interleaved import race_inputs, time_in_turn
+from compiler.measuring.interleaved import race_inputs, time_in_turn
+from compiler.measuring.race import FINAL_ROUNDS, SCREEN_ROUNDS, Entrant, Race, Times, ratio, still_running, winner
+from compiler.measuring.variant_source import source_of_lowered
 from compiler.passes.ensures import ensure
 from compiler.progress import Progress
-from compiler.race import FINAL_ROUNDS, SCREEN_ROUNDS, Entrant, Race, Times, ratio, still_running, winner
-from compiler.variant_source import source_of_lowered
 from edge_runtime.factory import open_engine
 from hardware_profiles.detect import detect
 from hardware_profiles.ranking import other_kind

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from compiler.measuring.race import Entrant, Race
 from rich.console import Console, RenderableType
 
 from compiler.compilation import Refusal
@@ -17,7 +18,6 @@ from compiler.compile import CompileResult, VariantResult
 from compiler.metrics.text import interval_text
 from compiler.proof_text import execution_text, latency_texts, sqnr_text
 from compiler.quantized import Layer, Quantized
-from compiler.race import Entrant, Race
 from compiler.report_html import render_html
 from compiler.report_json import report, report_bytes
 from compiler.report_table import notes_tables, passes_table, variants_table

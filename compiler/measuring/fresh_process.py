@@ -1,6 +1,6 @@
 """One variant in a fresh process that loads and runs it and nothing else: its peak memory, and its answers.
 
-``python -m compiler.fresh_process FOLDER`` is the child: it reads ``job.msgpack`` and ``files/`` from the folder and
+``python -m compiler.measuring.fresh_process FOLDER`` is the child: it reads ``job.msgpack`` and ``files/`` from the folder and
 writes a ``FreshRun`` beside them, since vendors' libraries write to standard output as they like (QNN's emulator does).
 It imports no onnx, no quantizer and no plots.
 """
@@ -108,7 +108,7 @@ def _run_child(folder: Path, settings: Mapping[str, str]) -> tuple[ToolRun, str]
     """What became of the child, and what is wrong with that, or nothing."""
     call = ToolCall(
         tool="a fresh process",
-        command=module_command("compiler.fresh_process", folder),
+        command=module_command("compiler.measuring.fresh_process", folder),
         folder=folder,
         timeout_s=TIMEOUT_S,
         environment=settings,

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.dataset import Dataset, row_shape
-from compiler.variant_source import reference_source
+from compiler.measuring.variant_source import reference_source
 from edge_bundle.contract import Contract, TensorRule
 from edge_bundle.errors import EngineError
 from edge_bundle.tensor import Tensor

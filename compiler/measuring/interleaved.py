@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from compiler.dataset import Dataset
-from compiler.latency import DISTINCT_SAMPLES, NS_PER_US, WARM_UP_RUNS, percentile
-from compiler.race import Times
-from compiler.runner import tensors
+from compiler.measuring.latency import DISTINCT_SAMPLES, NS_PER_US, WARM_UP_RUNS, percentile
+from compiler.measuring.race import Times
+from compiler.measuring.runner import tensors
 from edge_bundle.tensor import Tensor
 from edge_runtime.engine import Engine
 

@@ -20,8 +20,8 @@ from typing import Protocol, TypeAlias
 import numpy as np
 
 from compiler.dataset import Dataset
-from compiler.fresh_process import FreshRun, digest_outputs, run_in_fresh_process
-from compiler.runner import tensors
+from compiler.measuring.fresh_process import FreshRun, digest_outputs, run_in_fresh_process
+from compiler.measuring.runner import tensors
 from edge_bundle.contract import Contract
 from edge_bundle.errors import NumericClassError
 from edge_bundle.manifest import NumericClass

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from compiler.dataset import Dataset
-from compiler.runner import tensors
+from compiler.measuring.runner import tensors
 from edge_bundle.proof import LatencyProof
 from edge_runtime.engine import Engine
 

@@ -1,4 +1,4 @@
-"""Who wins a race between variants of one profile. Rules alone; ``compiler/interleaved.py`` takes the times.
+"""Who wins a race between variants of one profile. Rules alone; ``compiler/measuring/interleaved.py`` takes the times.
 
 1. What is compared is the median of the ratios within each round, never two medians of their own.
 2. The winner is the first of the profile's order that is at most ``NOISE`` slower than the fastest: within what

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from compiler.dataset import Dataset
-from compiler.runner import tensors
+from compiler.measuring.runner import tensors
 from edge_bundle.contract import Contract, TensorRule
 from edge_bundle.golden import GoldenVector
 from edge_bundle.tensor import Tensor

@@ -11,10 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 import pytest
-
-from compiler.compile import compile_bundle
-from compiler.dataset import Dataset
-from compiler.determinism import (
+from compiler.measuring.determinism import (
     BATCH_ROWS,
     MAX_THREAD_COUNTS,
     Plan,
@@ -25,7 +22,10 @@ from compiler.determinism import (
     plan_of,
     thread_counts,
 )
-from compiler.fresh_process import FreshRun, digest_outputs
+from compiler.measuring.fresh_process import FreshRun, digest_outputs
+
+from compiler.compile import compile_bundle
+from compiler.dataset import Dataset
 from edge_bundle.contract import AccuracyTarget, Contract, Limits, TensorRule
 from edge_bundle.errors import NumericClassError
 from edge_bundle.manifest import NumericClass
