@@ -121,6 +121,27 @@ def test_softmax_on_an_npu_has_litert_s_fixed_scale(graph: Graph, seen: Observed
     assert _scales(model)[softmax.output[0]] == (1 / 256, -128)
 
 
+@pytest.mark.parametrize(
+    ("activations", "keep", "logits", "answers"),
+    [
+        pytest.param(Activations.UINT8, (), "uint8", "uint16", id="qnn: bytes in, 16 bits out"),
+        pytest.param(Activations.UINT8, ("last",), "uint16", "uint16", id="qnn: 16 bits in and out"),
+        pytest.param(Activations.INT8_ASYMMETRIC, (), "int8", "int8", id="ethos-u: bytes in and out"),
+        pytest.param(Activations.INT8_ASYMMETRIC, ("last",), "int16", "int16", id="ethos-u: 16 bits in and out"),
+    ],
+)
+def test_heads_where_the_device_has_sixteen_bits(
+    activations: Activations, keep: tuple[str, ...], logits: str, answers: str, graph: Graph, seen: Observed
+) -> None:
+    scheme = Scheme(activations, fallback=Fallback.INT16)
+    model = onnx.load_model_from_string(quantize(graph, seen, scheme, dict.fromkeys(keep, "int16")).graph.model)
+    zeros = {t.name: numpy_helper.to_array(t).dtype.name for t in model.graph.initializer}
+    (head,) = (node for node in model.graph.node if node.op_type == "Softmax")
+    pairs = {n.output[0]: n.input[2] for n in model.graph.node if n.op_type == "DequantizeLinear"}
+    pairs |= {n.input[0]: n.input[2] for n in model.graph.node if n.op_type == "QuantizeLinear"}
+    assert (zeros[pairs[head.input[0]]], zeros[pairs[head.output[0]]]) == (logits, answers)
+
+
 def test_activations_are_left_to_saturation(graph: Graph, seen: Observed) -> None:
     counts = quantize(graph, seen, UINT8).graph.op_counts
     assert not {"Relu", "Clip", "Min"} & set(counts)
