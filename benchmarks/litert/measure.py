@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from compiler.measuring.interleaved import race_inputs, time_in_turn
-from compiler.measuring.variant_source import source_of_lowered
 from numpy.typing import NDArray
 
 from benchmarks.litert.steps import Steps, count_steps
 from compiler.compilation import Compilation
 from compiler.graph import Graph
+from compiler.measuring.interleaved import race_inputs, time_in_turn
+from compiler.measuring.variant_source import source_of_lowered
 from compiler.passes import lower
 from compiler.pipeline import PASSES, run_passes
 from compiler.progress import Silent

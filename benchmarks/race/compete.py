@@ -8,13 +8,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from compiler.measuring.interleaved import race_inputs, time_in_turn
-from compiler.measuring.race import Entrant, Times
-from compiler.measuring.variant_source import source_of_lowered
-
 from benchmarks.race.start import Start, time_start
 from benchmarks.rounds import Ratio, ratio
 from compiler.compilation import Compilation, Measured
+from compiler.measuring.interleaved import race_inputs, time_in_turn
+from compiler.measuring.race import Entrant, Times
+from compiler.measuring.variant_source import source_of_lowered
 from compiler.passes import prove, race
 from compiler.pipeline import PASSES, run_passes
 from compiler.progress import Silent

@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from compiler.compilation import Measured
 from compiler.measuring.race import Times
 from compiler.measuring.variant_source import source_of_lowered
-
-from compiler.compilation import Measured
 from edge_bundle.contract import Contract
 from edge_runtime.engine import EngineSource
 from edge_runtime.factory import open_engine

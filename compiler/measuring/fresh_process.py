@@ -1,8 +1,8 @@
 """One variant in a fresh process that loads and runs it and nothing else: its peak memory, and its answers.
 
-``python -m compiler.measuring.fresh_process FOLDER`` is the child: it reads ``job.msgpack`` and ``files/`` from the folder and
-writes a ``FreshRun`` beside them, since vendors' libraries write to standard output as they like (QNN's emulator does).
-It imports no onnx, no quantizer and no plots.
+``python -m compiler.measuring.fresh_process FOLDER`` is the child: it reads ``job.msgpack`` and ``files/`` from the
+folder and writes a ``FreshRun`` beside them, since vendors' libraries write to standard output as they like (QNN's
+emulator does). It imports no onnx, no quantizer and no plots.
 """
 
 from __future__ import annotations

@@ -24,9 +24,16 @@ def tensors(dataset: Dataset, index: int) -> dict[str, Tensor]:
 
 
 def score(
-    engine: Engine, dataset: Dataset, output: TensorRule, *, on_sample: Callable[[], None] = lambda: None
+    engine: Engine,
+    dataset: Dataset,
+    output: TensorRule,
+    *,
+    runtime: str,
+    on_sample: Callable[[], None] = lambda: None,
 ) -> NDArray[Any]:
     """One output of every sample, shape [samples, ...]: its own shape without a batch dimension.
+
+    ``runtime`` is named in errors.
 
     Raises:
         EngineError: a run fails, or a number is not finite.
@@ -37,8 +44,9 @@ def score(
         row = to_array(engine.run(tensors(dataset, index))[output.name]).reshape(row_shape(output))
         if not np.isfinite(row).all():
             raise EngineError(
-                runtime=engine.runtime_version,
+                runtime=runtime,
                 detail=f"sample {index}, output {output.name!r}: expected finite scores, got NaN or infinity",
+                advice="look at this sample of the evaluation set: the model gives no number for it",
             )
         rows.append(row)
         on_sample()
@@ -49,5 +57,6 @@ def reference_scores(
     model: bytes, contract: Contract, dataset: Dataset, *, on_sample: Callable[[], None] = lambda: None
 ) -> NDArray[Any]:
     """Outputs of the imported model in fp32 under ONNX Runtime on one thread: the yardstick of agreement."""
-    with open_engine(reference_source(model, contract)) as engine:
-        return score(engine, dataset, contract.scored, on_sample=on_sample)
+    source = reference_source(model, contract)
+    with open_engine(source) as engine:
+        return score(engine, dataset, contract.scored, runtime=source.runtime, on_sample=on_sample)

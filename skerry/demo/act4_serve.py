@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from compiler.measuring.runner import reference_scores, tensors
 
 from compiler.dataset import load_evaluation, row_shape
 from compiler.importer import model_file
+from compiler.measuring.runner import reference_scores, tensors
 from compiler.metrics.judge import Judge, open_judge, open_measure
 from compiler.passes.import_model import import_graph
 from compiler.progress import Progress

@@ -11,14 +11,14 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
-from compiler.measuring.fresh_process import digest_outputs, run_in_fresh_process
-from compiler.measuring.goldens import SAMPLES
 from onnx import helper  # noqa: TID251 - models are made here
 from sklearn.metrics import accuracy_score
 
 from compiler.compile import CompileResult, compile_bundle
 from compiler.dataset import load_evaluation
 from compiler.measuring import fresh_process
+from compiler.measuring.fresh_process import digest_outputs, run_in_fresh_process
+from compiler.measuring.goldens import SAMPLES
 from compiler.passes import package
 from compiler.progress import Silent
 from compiler.publish import staging_dir

@@ -11,6 +11,9 @@ from typing import Any, Self
 
 import numpy as np
 import pytest
+
+from compiler.compile import compile_bundle
+from compiler.dataset import Dataset
 from compiler.measuring.determinism import (
     BATCH_ROWS,
     MAX_THREAD_COUNTS,
@@ -23,9 +26,6 @@ from compiler.measuring.determinism import (
     thread_counts,
 )
 from compiler.measuring.fresh_process import FreshRun, digest_outputs
-
-from compiler.compile import compile_bundle
-from compiler.dataset import Dataset
 from edge_bundle.contract import AccuracyTarget, Contract, Limits, TensorRule
 from edge_bundle.errors import NumericClassError
 from edge_bundle.manifest import NumericClass

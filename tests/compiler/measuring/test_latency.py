@@ -3,12 +3,12 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-from compiler.measuring.latency import measure_latency, percentile
-from compiler.measuring.variant_source import reference_source
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compiler.dataset import load_evaluation
+from compiler.measuring.latency import measure_latency, percentile
+from compiler.measuring.variant_source import reference_source
 from edge_bundle.contract_file import load_contract
 from edge_runtime.factory import open_engine
 from tests.compiler.models import DIGITS

@@ -10,11 +10,11 @@ from typing import Any, Self
 
 import msgspec
 import pytest
+
+from compiler.compile import CompileResult, compile_bundle
 from compiler.measuring.interleaved import MAX_RUNS, SEGMENT_US, time_in_turn
 from compiler.measuring.latency import NS_PER_US, WARM_UP_RUNS
 from compiler.measuring.race import NOISE, SCREEN_RATIO, Times, fastest, ratio, still_running, winner
-
-from compiler.compile import CompileResult, compile_bundle
 from compiler.request import CompileRequest
 from edge_agent.activate import prove
 from edge_bundle.errors import DeviceMissingError, InvalidInputError

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from compiler.measuring.fresh_process import own_peak_rss
 from numpy.typing import NDArray
 
+from compiler.measuring.fresh_process import own_peak_rss
 from compiler.metrics import function_file, function_process
 from compiler.metrics.judge import Judge
 from edge_bundle.errors import InvalidInputError, LimitExceededError

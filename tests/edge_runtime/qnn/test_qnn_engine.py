@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from compiler.measuring.fresh_process import digest_outputs, run_in_fresh_process
 
+from compiler.measuring.fresh_process import digest_outputs, run_in_fresh_process
 from compiler.qnn.context import compile_context
 from edge_bundle.errors import AlreadyClosedError, EngineError, RuntimeMissingError, WrongTargetError
 from edge_bundle.tensor import DType, Tensor, TensorSpec
