@@ -27,6 +27,7 @@ from edge_bundle.proof import Execution
 from edge_bundle.walk import VerifiedRelease, VerifiedVariant
 from edge_runtime.engine import Engine, EngineSource
 from edge_runtime.factory import open_engine, source_of
+from edge_runtime.trial import try_out
 from hardware_profiles.detect import detect
 from hardware_profiles.same_host import same_machine
 
@@ -81,6 +82,10 @@ def _of_runs(
     """What running the variant says. A runtime that opens it and then fails is a figure that does not hold."""
     proof, source = variant.proof, source_of(variant.manifest, variant.files)
     try:
+        try_out(source, variant.goldens[0].inputs)
+    except EngineError as error:
+        return (_does_not_run(proof.profile, error),)
+    try:
         engine = open_engine(source)
     except EngineError as error:
         return not_recomputed(proof, f"{error} ({error.advice})" if error.advice else str(error))
@@ -89,7 +94,11 @@ def _of_runs(
             around = _circumstances(variant, engine)
             return compare(proof, measure(variant, engine, source, judge, reference, progress), around)
     except EngineError as error:
-        return (Row(profile=proof.profile, figure="runs", signed=True, recomputed=False, ok=False, note=str(error)),)
+        return (_does_not_run(proof.profile, error),)
+
+
+def _does_not_run(profile: str, error: EngineError) -> Row:
+    return Row(profile=profile, figure="runs", signed=True, recomputed=False, ok=False, note=str(error))
 
 
 def measure(

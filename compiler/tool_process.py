@@ -1,7 +1,7 @@
 """A vendor's tool in a process of its own: it may crash, hang, or write without end, and the compile goes on.
 
 The rules are pure (``complaint``); ``watch_tool`` is the only part that starts and ends processes. A tool ends with the
-compile, however that ends (``tool_start.py``).
+compile, however that ends (``edge_runtime/child_start.py``).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO
 
 from edge_bundle.errors import ToolFailedError
+from edge_runtime.child_start import bound_to_us
 
 MAX_LOG_BYTES = 64 << 10
 """Kept of what a tool writes, in bytes, from its end: tools say last what went wrong."""
@@ -32,8 +33,6 @@ _CHUNK_BYTES = 64 << 10
 
 _MAX_LINE_BYTES = 64 << 10
 """Longest line that is looked at as a whole, in bytes."""
-
-_START = Path(__file__).with_name("tool_start.py")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +127,7 @@ def watch_tool(call: ToolCall) -> ToolRun:
         raise ToolFailedError(tool=call.tool, what=f"cannot be started: no {call.command[0]}", advice=call.advice)
     try:
         process = subprocess.Popen(  # noqa: S603
-            (sys.executable, "-I", "-S", str(_START), str(os.getpid()), *call.command),
+            bound_to_us(call.command),
             cwd=call.folder,
             env=_environment(call),
             stdin=subprocess.DEVNULL,

@@ -1,5 +1,8 @@
 """Proving a verified variant on this very device: open its engine, see where it runs, replay its golden vectors.
 
+Another process does the first of that first: a native runtime that crashes on the variant takes that one with it, and
+not the agent with everything that it serves (``edge_runtime/trial.py``).
+
 How far an answer may be off (rule by numeric class):
     1. ``portable-exact``: not one bit, anywhere; its answers are shared between nodes;
     2. ``host-exact``: not one bit where CPU, runtime version and thread count are those of the proof;
@@ -18,13 +21,15 @@ from edge_bundle.placement import check_placement
 from edge_bundle.walk import VerifiedVariant
 from edge_runtime.engine import Engine
 from edge_runtime.factory import open_engine, source_of
+from edge_runtime.trial import try_out
 from hardware_profiles.same_host import measured_on_same_host
 
 
-def prove(variant: VerifiedVariant, *, cache_dir: Path | None = None) -> Served:
+def prove(variant: VerifiedVariant, *, cache_dir: Path | None = None, try_first: bool = True) -> Served:
     """Open the engine, hold its placement against the proof, and check every golden vector.
 
-    Only the verified type is accepted. ``cache_dir`` is where this node keeps what a runtime compiled.
+    Only the verified type is accepted. ``cache_dir`` is where this node keeps what a runtime compiled; without
+    ``try_first`` nothing is tried in another process.
 
     Raises (the engine is closed then):
         RuntimeMissingError: the runtime is not installed here.
@@ -32,11 +37,15 @@ def prove(variant: VerifiedVariant, *, cache_dir: Path | None = None) -> Served:
         WrongTargetError: compiled code for another device.
         PlacementError: fewer nodes run on the device than was proven; says how many.
         GoldenMismatchError: this device gives other answers; says by how much.
-        EngineError: the runtime fails.
+        EngineTimeoutError: the runtime does not come to an end in the other process.
+        EngineError: the runtime fails, or crashes in the other process.
 
     """
     manifest = variant.manifest
-    engine = open_engine(source_of(manifest, variant.files, cache_dir=cache_dir))
+    source = source_of(manifest, variant.files, cache_dir=cache_dir)
+    if try_first:
+        try_out(source, variant.goldens[0].inputs)
+    engine = open_engine(source)
     try:
         check_placement(variant.proof.placement, engine.placement, runtime=manifest.runtime)
         replay(engine, variant)

@@ -21,6 +21,7 @@ from edge_bundle.errors import InvalidInputError
 from edge_bundle.proof import Execution
 from edge_runtime.engine import Engine
 from edge_runtime.factory import open_engine, source_of
+from edge_runtime.trial import try_out
 from hardware_profiles.detect import detect
 
 NS_PER_MS = 1_000_000
@@ -51,12 +52,15 @@ def measure(subject: Subject, options: Options, progress: Progress, clock: Clock
 
     Raises:
         InvalidInputError: server without a latency bound, or samples that do not fit the contract.
-        CompileOnlyError, RuntimeMissingError, EngineError: nothing here runs the variant.
+        CompileOnlyError, RuntimeMissingError, EngineError: nothing here runs the variant, or it crashes (another
+            process goes first: nobody may have looked at the bundle's signatures).
 
     """
     plan = _plan(subject, options)
     samples = load_samples(subject, options.evaluation_path)
-    with open_engine(source_of(subject.manifest, subject.files)) as engine:
+    source = source_of(subject.manifest, subject.files)
+    try_out(source, samples.rows[0])
+    with open_engine(source) as engine:
         ran = Bench(engine, samples, clock or SystemClock(), progress).run(plan)
         machine = _machine(subject, engine)
     return _result(subject, options, samples, ran, machine)

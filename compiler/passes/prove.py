@@ -21,7 +21,7 @@ from compiler.dataset import Dataset
 from compiler.measuring.determinism import Plan, check_claim, look_for_differences, plan_for
 from compiler.measuring.goldens import golden_inputs, make_goldens
 from compiler.measuring.latency import measure_latency
-from compiler.measuring.runner import score
+from compiler.measuring.runner import score, tensors
 from compiler.measuring.variant_source import source_of_lowered
 from compiler.metrics.agreement import agreement
 from compiler.passes.ensures import ensure
@@ -36,10 +36,14 @@ from edge_bundle.placement import check_placement
 from edge_bundle.proof import Execution, LatencyProof, MeasuredOn
 from edge_runtime.engine import Engine, EngineSource
 from edge_runtime.factory import open_engine
+from edge_runtime.trial import try_out
 from hardware_profiles.detect import detect
 from hardware_profiles.same_host import flags_digest
 
 NAME = "prove"
+
+TRIED = frozenset({"litert", "qnn"})
+"""Runtimes that get files of a writer of our own or of a vendor's compiler: a crash must cost that profile alone."""
 
 
 def run(state: Compilation, progress: Progress) -> Compilation:
@@ -82,6 +86,8 @@ def measure(
     contract, dataset, name = sources.contract, sources.evaluation, variant.profile.name
     source = variant.stand_in or source_of_lowered(variant, contract)
     progress.start(f"{NAME} {name}", dataset.samples)
+    if source.runtime in TRIED:
+        try_out(source, tensors(dataset, 0))
     with open_engine(source) as engine:
         outputs = score(engine, dataset, contract.scored, on_sample=progress.advance)
         judge, scored = reference.judge, reference.judge.score(outputs)

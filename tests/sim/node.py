@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-from edge_agent.assembly import Agent, NodeFacts, Ports, assemble
+from edge_agent import activate
+from edge_agent.assembly import COMPILED_FOLDER, Agent, NodeFacts, Ports, assemble
 from edge_agent.config import AgentConfig, HubConfig, LimitsConfig, TrustConfig
 from edge_agent.disk import RealDisk
 from edge_agent.identity import IdentityStore
@@ -53,11 +55,13 @@ def make_node(
     prove: Prover | None = None,
     profile: str = PROFILE,
 ) -> Agent:
-    """An agent that has just started and served nothing yet."""
+    """An agent that has just started and served nothing yet. What it proves is not tried in another process first."""
     disk = disk or RealDisk()
     identity = IdentityStore(config.state, disk).load(lambda count: bytes(range(count)))
     facts = NodeFacts(identity=identity, profile=profile, agent_version="0.0.1", machine={})
     ports = Ports(disk=disk, hub=hub, clock=clock, monotonic=clock, uniform=lambda: 0.0)
+    if prove is None:
+        prove = partial(activate.prove, cache_dir=config.state / COMPILED_FOLDER, try_first=False)
     return assemble(config, facts, ports, prove=prove)
 
 

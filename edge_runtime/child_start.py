@@ -1,7 +1,7 @@
-"""Becomes a tool that does not outlive whoever started it: ``python -I -S tool_start.py PARENT COMMAND...``.
+"""Becomes a command that does not outlive whoever started it: ``python -I -S child_start.py PARENT COMMAND...``.
 
-The kernel ends the tool when its parent is gone, even by ``kill -9``, which leaves the parent no chance to do it. What
-the tool starts in turn is not covered. Linux only; elsewhere the tool is started all the same.
+The kernel ends it when its parent is gone, even by ``kill -9``, which leaves the parent no chance to do it. What
+it starts in turn is not covered. Linux only; elsewhere it is started all the same.
 """
 
 from __future__ import annotations
@@ -10,12 +10,18 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Sequence
 
 PR_SET_PDEATHSIG = 1
 """``prctl(2)``; kept over ``execve``. The parent is the thread that started us, which waits until we end."""
 
 NOT_STARTED = 127
 """Exit status where the command cannot be run, as shells have it."""
+
+
+def bound_to_us(command: Sequence[str]) -> tuple[str, ...]:
+    """The command to start in place of ``command``, by the thread that then waits for its end."""
+    return (sys.executable, "-I", "-S", __file__, str(os.getpid()), *command)
 
 
 def become(parent: int, command: list[str]) -> None:
