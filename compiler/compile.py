@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from compiler.compilation import Compilation, Refusal, Stage, need
-from compiler.documents import attestations_path, ml_bom_path, provenance_path
 from compiler.measuring.race import Race
 from compiler.passes.package import manifest
 from compiler.pipeline import run_passes
 from compiler.progress import Progress, Silent
-from compiler.publish import check_destination, claim, recover, staging_dir
+from compiler.publishing.documents import attestations_path, ml_bom_path, provenance_path
+from compiler.publishing.publish import check_destination, claim, recover, staging_dir
 from compiler.quantized import Quantized
 from compiler.request import CompileRequest
 from compiler.sources import load_sources

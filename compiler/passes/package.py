@@ -14,7 +14,7 @@ from compiler.compilation import Compilation, Measured, Sources, need
 from compiler.compile_options import engine_options
 from compiler.passes.ensures import ensure
 from compiler.progress import Progress
-from compiler.publish import staging_dir
+from compiler.publishing.publish import staging_dir
 from edge_bundle.bundle import VariantContent, write_bundle
 from edge_bundle.layout import Layout
 from edge_bundle.manifest import VariantManifest

@@ -11,12 +11,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from compiler.compilation import Compilation, Measured, need
-from compiler.documents import write_documents
-from compiler.ml_bom import ml_bom
 from compiler.passes.ensures import ensure
 from compiler.passes.package import manifest
 from compiler.progress import Progress
-from compiler.publish import publish, staging_dir
+from compiler.publishing.documents import write_documents
+from compiler.publishing.ml_bom import ml_bom
+from compiler.publishing.publish import publish, staging_dir
 from compiler.scheme import scheme_of
 from compiler.toolchain import versions
 from edge_bundle.attestation import Materials, build_proofs, build_provenance

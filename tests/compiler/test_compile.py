@@ -21,7 +21,7 @@ from compiler.measuring.fresh_process import digest_outputs, run_in_fresh_proces
 from compiler.measuring.goldens import SAMPLES
 from compiler.passes import package
 from compiler.progress import Silent
-from compiler.publish import staging_dir
+from compiler.publishing.publish import staging_dir
 from compiler.tool_process import ToolCall, ToolRun, watch_tool
 from edge_bundle.contract_file import contract_digest, load_contract
 from edge_bundle.digest import sha256_digest

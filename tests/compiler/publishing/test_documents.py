@@ -20,7 +20,7 @@ from in_toto_attestation.v1 import statement_pb2
 from in_toto_attestation.v1.statement import Statement
 
 from compiler.compile import CompileResult, compile_bundle
-from compiler.model_card import TASKS, metric_name, variant_card
+from compiler.publishing.model_card import TASKS, metric_name, variant_card
 from edge_bundle.contract import AccuracyTarget, Against, Metric
 from edge_bundle.contract_file import load_contract
 from edge_bundle.dsse import IN_TOTO_PAYLOAD_TYPE, verify_envelope

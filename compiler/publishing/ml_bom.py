@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from compiler.compilation import Sources
-from compiler.model_card import reference_card, variant_card
+from compiler.publishing.model_card import reference_card, variant_card
 from edge_bundle.bundle import BundleRefs
 from edge_bundle.contract import Contract
 from edge_bundle.digest import hex_of

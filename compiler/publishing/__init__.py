@@ -1,0 +1,1 @@
+"""How a finished bundle takes its place on disk, and the documents beside it."""
