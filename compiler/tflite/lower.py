@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from compiler.ir.graph import IrGraph, Node
 from compiler.tflite.draft import Draft
 from compiler.tflite.model import Quant, TfliteModel
@@ -15,8 +13,8 @@ from compiler.tflite.units import units_of
 from compiler.tflite.values import Values, first
 
 
-def lower_graph(graph: IrGraph, names: Mapping[str, str]) -> TfliteModel:
-    """The model. ``names`` are those of inputs and outputs that are called otherwise in the graph.
+def lower_graph(graph: IrGraph) -> TfliteModel:
+    """The model, whose inputs and outputs are those of the graph.
 
     Raises:
         UnsupportedOperatorError: the table does not cover a node; names operator, node and reason.
@@ -28,7 +26,7 @@ def lower_graph(graph: IrGraph, names: Mapping[str, str]) -> TfliteModel:
     inputs = []
     for name in graph.inputs:
         kind = graph.types[name]
-        inputs.append(draft.input(names.get(name, name), kind.dtype, kind.shape, _input_quant(held, name)))
+        inputs.append(draft.input(name, kind.dtype, kind.shape, _input_quant(held, name)))
         values.hold(name, first(kind.rank), inputs[-1])
     units = units_of(held, TABLE)
     for node in graph.nodes:
@@ -38,7 +36,7 @@ def lower_graph(graph: IrGraph, names: Mapping[str, str]) -> TfliteModel:
         elif unit.last is node:
             rule = TABLE[unit.node.op]
             rule.lower(Site(unit, rule.kernel, held, draft, values))
-    outputs = {names.get(name, name): values.fetch(name, first(graph.types[name].rank)) for name in graph.outputs}
+    outputs = {name: values.fetch(name, first(graph.types[name].rank)) for name in graph.outputs}
     return draft.finish(inputs, outputs)
 
 

@@ -24,21 +24,18 @@ def write_tflite(
     batch: int = 1,
     dims: Mapping[str, int] | None = None,
     bind: Mapping[str, NDArray[Any]] | None = None,
-    integer_edges: bool = False,
 ) -> bytes:
     """A graph as a TFLite model; the same graph gives the same bytes.
 
-    Inputs and outputs keep their names, order, shapes and dtypes. With ``integer_edges`` those that are float32 in the
-    graph are int8 or int16 in the model, with the scale that the graph quantizes them with, and the ``QUANTIZE`` and
-    ``DEQUANTIZE`` at the edges are gone.
+    Inputs and outputs keep their names, order, shapes and dtypes.
 
     Raises:
         UnsupportedOperatorError: no rule covers a node; names operator, node and reason.
-        CompileError: a shape stays open; with ``integer_edges``, an input or output is not quantized.
+        CompileError: a shape stays open.
         RuntimeMissingError: ai-edge-litert, whose schema is used, is not installed.
 
     """
-    return to_bytes(make_model(graph, batch=batch, dims=dims, bind=bind, integer_edges=integer_edges))
+    return to_bytes(make_model(graph, batch=batch, dims=dims, bind=bind))
 
 
 def make_model(
@@ -47,10 +44,8 @@ def make_model(
     batch: int = 1,
     dims: Mapping[str, int] | None = None,
     bind: Mapping[str, NDArray[Any]] | None = None,
-    integer_edges: bool = False,
 ) -> TfliteModel:
     """The model that ``write_tflite`` writes."""
     read = read_graph(graph.model, batch=batch, dims=dims or {}, bind=bind or {}, stage=STAGE)
     check_graph(read, stage=STAGE)
-    ready, names = run_passes(read, integer_edges=integer_edges)
-    return lower_graph(ready, names)
+    return lower_graph(run_passes(read))

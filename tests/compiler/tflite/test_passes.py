@@ -6,13 +6,11 @@ import numpy as np
 import pytest
 from onnx import helper  # noqa: TID251 - made here, read by the package
 
-from compiler.tflite.model import Quant
-from compiler.tflite.write import make_model, write_tflite
-from edge_bundle.errors import CompileError, UnsupportedOperatorError
-from edge_bundle.tensor import DType
+from compiler.tflite.write import write_tflite
+from edge_bundle.errors import UnsupportedOperatorError
 from tests.compiler.models import model
 from tests.compiler.tflite.integers import chain
-from tests.compiler.tflite.running import graph_of, operators, rand, run_onnx, run_tflite
+from tests.compiler.tflite.running import graph_of, rand, run_onnx, run_tflite
 
 STEPS, BATCH, WIDTH, SIZE = 3, 2, 5, 4
 
@@ -60,24 +58,3 @@ def test_lstm_of_other_kinds_is_refused(changes: dict[str, object], reason: str)
 def test_unsigned_becomes_signed_exactly(dtype: str) -> None:
     """The same real values stored as uint8 and as int8 make the same model."""
     assert write_tflite(chain(dtype)) == write_tflite(chain("int8"))
-
-
-def test_integer_edges() -> None:
-    made = make_model(chain("int8"), integer_edges=True)
-    assert not {"QUANTIZE", "DEQUANTIZE"} & {*operators(made)}
-    edges = [made.tensors[place] for place in (*made.inputs, *made.outputs)]
-    assert [(one.name, one.dtype) for one in edges] == [("x", DType.INT8), ("y", DType.INT8)]
-    assert all(one.quant is not None for one in edges)
-
-
-def test_integer_edges_behind_a_softmax() -> None:
-    made = make_model(chain("int8", softmax=True), integer_edges=True)
-    last = made.tensors[made.outputs[0]]
-    assert operators(made)[-1] == "SOFTMAX"
-    assert last.quant == Quant(1 / 256, -128, DType.INT8)
-
-
-def test_integer_edges_of_a_float_model_are_refused() -> None:
-    graph = graph_of(model([helper.make_node("Relu", ["x"], ["y"])], inputs={"x": (1, 4)}, outputs={"y": (1, 4)}))
-    with pytest.raises(CompileError, match="input 'x': expected to be quantized"):
-        write_tflite(graph, integer_edges=True)
