@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ class Options:
 
     ``target_latency_ms`` (else the contract's ``latency.p99_ms``) and ``target_qps`` (else searched) are for server,
     ``samples_per_query`` for multi-stream. ``clock`` gives Unix seconds for the date.
+
+    Raises ``InvalidInputError`` for a number that is none.
     """
 
     scenario: Scenario
@@ -45,6 +48,16 @@ class Options:
     target_qps: float | None = None
     seed: int = 0
     clock: Callable[[], float] = time.time
+
+    def __post_init__(self) -> None:
+        numbers = {
+            "duration": self.duration_s,
+            "target-latency-ms": self.target_latency_ms,
+            "target-qps": self.target_qps,
+        }
+        for name, value in numbers.items():
+            if value is not None and not math.isfinite(value):
+                raise InvalidInputError(file="bench", key=name, expected="a finite number", got=str(value))
 
 
 def measure(subject: Subject, options: Options, progress: Progress, clock: Clock | None = None) -> BenchResult:
