@@ -116,7 +116,7 @@ def measure(
 
     """
     dataset = judge.dataset
-    outputs = score(engine, dataset, variant.contract.scored, on_sample=progress.advance)
+    outputs = score(engine, dataset, variant.contract.scored, runtime=source.runtime, on_sample=progress.advance)
     judge = judge if reference is None else judge.knowing(reference)
     scored = judge.score(outputs) if judge.right is not None else None
     found = look_for_differences(engine, source, dataset, plan_of(variant.proof.determinism, cores=detect().cores))

@@ -178,6 +178,8 @@ class _Comparison:
                 continue
             for field in signed.__struct_fields__:
                 before = getattr(signed, field)
+                if before is None and (got is None or getattr(got, field) is None):
+                    continue  # a figure that this model cannot have
                 figure = f"{name}: {_words(field)}"
                 if got is None:
                     yield self._row(figure, before, None, None, NEEDS_MODEL)

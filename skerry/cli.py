@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-from skerry.exit_codes import MEANINGS, ExitCode
+from skerry.exit_codes import MEANINGS, ExitCode, Terminated
 from skerry.failures import report
 from skerry.verb import Invocation, LazyGroup, verbose_option
 
@@ -50,9 +50,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     invocation = Invocation()
     try:
         code = cli.main(arguments, prog_name="skerry", standalone_mode=False, obj=invocation)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("skerry: interrupted", err=True)
-        return ExitCode.INTERRUPTED
+    except (click.Abort, KeyboardInterrupt) as end:
+        code = ExitCode.TERMINATED if isinstance(end.__cause__ or end, Terminated) else ExitCode.INTERRUPTED
+        click.echo(f"skerry: {MEANINGS[code]}", err=True)
+        return code
     except Exception as error:  # noqa: BLE001 - the root of the program: nothing may end in a bare trace
         return report(error, verbose=invocation.verbose)
     return code if isinstance(code, int) else ExitCode.OK

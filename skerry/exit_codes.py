@@ -18,7 +18,7 @@ from edge_bundle.errors import (
 
 
 class ExitCode(enum.IntEnum):
-    """What the process ends with; 2 and 130 are the shell's own conventions, 70 is EX_SOFTWARE of sysexits.h."""
+    """What the process ends with; 2, 130 and 143 are the shell's own conventions, 70 is EX_SOFTWARE of sysexits.h."""
 
     OK = 0
     CHECK_FAILED = 1
@@ -29,6 +29,11 @@ class ExitCode(enum.IntEnum):
     CONTRACT_NOT_MET = 6
     INTERNAL = 70
     INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: everything is put away as at Ctrl-C."""
 
 
 MEANINGS = {
@@ -41,6 +46,7 @@ MEANINGS = {
     ExitCode.CONTRACT_NOT_MET: "a compiled variant does not keep the contract",
     ExitCode.INTERNAL: "a fault of Skerry itself",
     ExitCode.INTERRUPTED: "interrupted",
+    ExitCode.TERMINATED: "terminated (SIGTERM)",
 }
 
 _BY_ERROR: dict[type[BaseException], ExitCode] = {

@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import ctypes
 import os
+import re
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
 STDOUT, STDERR = 1, 2
 
+NOISE = re.compile(rb"\s*# LIBNATIVE: ")
+"""Lines that say nothing to anybody: QNN's emulator tells on every start that it has no configuration file."""
+
+DRAIN_S = 1.0
+"""How long what was written last is waited for, in seconds; a child that is still there may hold the pipe open."""
+
 
 @contextmanager
 def native_output_on_stderr() -> Iterator[None]:
-    """While this holds, file descriptor 1 leads where 2 leads (QNN's emulator announces itself there, unasked).
+    """While this holds, what is written to file descriptor 1 comes out at 2, line by line, without ``NOISE``.
 
     It does nothing where Python's standard output is no file of the process, as in tests.
     """
@@ -23,7 +31,11 @@ def native_output_on_stderr() -> Iterator[None]:
         return
     sys.stdout.flush()
     own = os.dup(STDOUT)
-    os.dup2(STDERR, STDOUT)
+    reading, writing = os.pipe()
+    os.dup2(writing, STDOUT)
+    os.close(writing)
+    reader = threading.Thread(target=_pass_on, args=(reading,), name="native output", daemon=True)
+    reader.start()
     try:
         yield
     finally:
@@ -31,6 +43,14 @@ def native_output_on_stderr() -> Iterator[None]:
         ctypes.CDLL(None).fflush(None)  # what the C library still holds back belongs to those libraries
         os.dup2(own, STDOUT)
         os.close(own)
+        reader.join(DRAIN_S)
+
+
+def _pass_on(descriptor: int) -> None:
+    with open(descriptor, "rb") as lines:
+        for line in lines:
+            if not NOISE.match(line):
+                os.write(STDERR, line)
 
 
 def _is_descriptor(stream: TextIO | None, descriptor: int) -> bool:

@@ -28,12 +28,12 @@ def score(
     dataset: Dataset,
     output: TensorRule,
     *,
-    runtime: str,
+    runtime: str = "",
     on_sample: Callable[[], None] = lambda: None,
 ) -> NDArray[Any]:
     """One output of every sample, shape [samples, ...]: its own shape without a batch dimension.
 
-    ``runtime`` is named in errors.
+    ``runtime`` is named in errors, else its version.
 
     Raises:
         EngineError: a run fails, or a number is not finite.
@@ -44,7 +44,7 @@ def score(
         row = to_array(engine.run(tensors(dataset, index))[output.name]).reshape(row_shape(output))
         if not np.isfinite(row).all():
             raise EngineError(
-                runtime=runtime,
+                runtime=runtime or engine.runtime_version,
                 detail=f"sample {index}, output {output.name!r}: expected finite scores, got NaN or infinity",
                 advice="look at this sample of the evaluation set: the model gives no number for it",
             )

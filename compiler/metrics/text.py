@@ -26,6 +26,11 @@ def drop_of(got: AccuracyProof, reference: AccuracyProof) -> float:
     return -drop if got.metric.lower_is_better else drop
 
 
+def metric_title(metric: Metric) -> str:
+    """Over a column of values: ``accuracy`` for top-1, else the metric's own name, as lower may be better."""
+    return "accuracy" if metric is Metric.TOP1 else metric.value
+
+
 def value_text(metric: Metric, value: float) -> str:
     """``99.20 %`` of a share or an area, ``0.01234`` of anything else."""
     return f"{value * POINT:.2f} %" if in_points(metric) else _plain(metric, value)

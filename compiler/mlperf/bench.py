@@ -64,9 +64,10 @@ class Ran:
 
 
 class Bench:
-    """One engine with its samples, ready for one scenario after the other."""
+    """One engine with its samples, ready for one scenario after the other; ``name`` tells its progress apart."""
 
-    def __init__(self, engine: Engine, samples: Samples, clock: Clock, progress: Progress) -> None:
+    def __init__(self, engine: Engine, samples: Samples, clock: Clock, progress: Progress, name: str = "") -> None:
+        self._name = name
         self._engine, self._samples, self._clock, self._progress = engine, samples, clock, progress
 
     def run(self, plan: Plan) -> Ran:
@@ -198,7 +199,7 @@ class Bench:
 
     def _watched(self, stage: str, expected_ns: int, work: Callable[[Tick], Timings]) -> Timings:
         """Run with a progress bar of ``TICKS`` steps."""
-        self._progress.start(stage, TICKS)
+        self._progress.start(f"{self._name} {stage}".strip(), TICKS)
         shown = 0
 
         def tick(elapsed_ns: int) -> None:

@@ -74,7 +74,7 @@ def measure(subject: Subject, options: Options, progress: Progress, clock: Clock
     source = source_of(subject.manifest, subject.files)
     try_out(source, samples.rows[0])
     with open_engine(source) as engine:
-        ran = Bench(engine, samples, clock or SystemClock(), progress).run(plan)
+        ran = Bench(engine, samples, clock or SystemClock(), progress, subject.manifest.profile).run(plan)
         machine = _machine(subject, engine)
     return _result(subject, options, samples, ran, machine)
 

@@ -4,7 +4,8 @@ Requires: the model's bytes and a parsed contract.
 Ensures:
     1. the graph passes the ONNX checker and the importer's limits (opset, domains, no external data);
     2. open dimensions that the contract fixes are bound;
-    3. names, order-free, dtypes and shapes of inputs and outputs equal the contract's; only the batch stays open.
+    3. no weight is NaN;
+    4. names, order-free, dtypes and shapes of inputs and outputs equal the contract's; only the batch stays open.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from compiler.compilation import Compilation
 from compiler.graph import Graph
 from compiler.importer import onnx_rewrite, summary
 from compiler.importer.read_graph import read_graph
+from compiler.importer.weights import check_weights
 from compiler.passes.ensures import ensure
 from compiler.progress import Progress
 from edge_bundle.contract import Contract, TensorRule
@@ -36,6 +38,7 @@ def run(state: Compilation, progress: Progress) -> Compilation:
     progress.start(NAME, 1)
     request, sources = state.request, state.sources
     graph = import_graph(sources.model, sources.contract, request.dims, file=str(request.contract_path))
+    check_weights(graph.model, stage=NAME)
     progress.advance()
     progress.done()
     return replace(state, graph=graph, reference_graph=graph)
@@ -86,7 +89,7 @@ def _open(shape: tuple[int, ...]) -> set[int]:
 
 
 def check(state: Compilation) -> None:
-    """Rule 3; rules 1 and 2 hold because the pipeline checks every graph and rule 3 compares bound shapes."""
+    """Rule 4; rules 1 to 3 hold because the pipeline checks every graph, and ``run`` the weights."""
     contract = state.sources.contract
     ensure(
         _names(state.current) == {rule.name for rule in (*contract.inputs, *contract.outputs)},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, TypeAlias
 
@@ -31,13 +31,17 @@ Measured: TypeAlias = Sequence[tuple[Layer, float]]
 """Layers with their decibels."""
 
 
-def layers(quantized: Sequence[Quantized]) -> list[Plot]:
-    """One plot for each scheme whose layers were measured; one for those that differ in what they may fall back to."""
+def layers(quantized: Sequence[Quantized], made: Collection[str]) -> list[Plot]:
+    """One plot for each scheme whose layers were measured; one for those that differ only in what they fall back to.
+
+    ``made`` are the profiles in the bundle: others are not named.
+    """
     measured: dict[tuple[str, tuple[Layer, ...]], Quantized] = {}
     for one in quantized:
         if any(layer.sqnr_db is not None for layer in one.layers):
             first = measured.setdefault((str(one.scheme), one.layers), replace(one, profiles=()))
-            measured[str(one.scheme), one.layers] = replace(first, profiles=(*first.profiles, *one.profiles))
+            whose = tuple(profile for profile in one.profiles if profile in made)
+            measured[str(one.scheme), one.layers] = replace(first, profiles=(*first.profiles, *whose))
     return [_scheme(one, f"layers{index}") for index, one in enumerate(measured.values())]
 
 

@@ -20,6 +20,6 @@ def plots(proofs: Sequence[Proof], reference: AccuracyProof, quantized: Sequence
         bars.latency(proofs),
         bars.size(proofs),
         bars.slices(proofs),
-        *layers(quantized),
+        *layers(quantized, {proof.profile for proof in proofs}),
     )
     return tuple(plot for plot in drawn if plot is not None)

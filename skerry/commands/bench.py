@@ -25,7 +25,13 @@ SCENARIOS = ("single-stream", "multi-stream", "server", "offline")
 @click.command()
 @click.argument("bundle", type=FILE)
 @click.option("--scenario", type=click.Choice(SCENARIOS), required=True, help="How queries arrive.")
-@click.option("--profile", show_default="every variant that its device runs here", help="Only this variant.")
+@click.option(
+    "--profile",
+    "names",
+    multiple=True,
+    show_default="every variant that its device runs here",
+    help="Only this variant; repeat.",
+)
 @click.option(
     "--duration",
     "duration_s",
@@ -78,7 +84,7 @@ SCENARIOS = ("single-stream", "multi-stream", "server", "offline")
 @verbose_option
 @click.pass_context
 def bench(
-    context: click.Context, bundle: Path, *, scenario: str, profile: str | None, duration_s: float,
+    context: click.Context, bundle: Path, *, scenario: str, names: tuple[str, ...], duration_s: float,
     min_queries: int | None, evaluation: Path | None, samples_per_query: int, target_latency_ms: float | None,
     target_qps: float | None, seed: int, out: Path | None, owner_keys: tuple[Path, ...], threshold: int | None,
     unverified: bool, as_json: bool,
@@ -107,21 +113,25 @@ def bench(
         target_qps=target_qps,
         seed=seed,
     )
-    subjects = _subjects(bundle, owner_keys, threshold, profile)
-    results, left_out = _measure(subjects, options, quiet=as_json, named=profile is not None)
+    subjects = _subjects(bundle, owner_keys, threshold, names)
+    results, left_out = _measure(subjects, options, quiet=as_json, named=bool(names))
     _show(results, left_out, out, as_json=as_json)
     if not all(result.valid for result in results):
         context.exit(ExitCode.CHECK_FAILED)
 
 
 def _subjects(
-    bundle: Path, owner_keys: tuple[Path, ...], threshold: int | None, profile: str | None
+    bundle: Path, owner_keys: tuple[Path, ...], threshold: int | None, names: tuple[str, ...]
 ) -> tuple[Subject, ...]:
     from compiler.mlperf.subject import claimed_subjects, verified_subjects
 
+    wanted = tuple(dict.fromkeys(names)) or (None,)
     if owner_keys:
-        return verified_subjects(bundle, trust_policy(owner_keys, threshold), profile)
-    return claimed_subjects(bundle, profile)
+        policy = trust_policy(owner_keys, threshold)
+        found = (verified_subjects(bundle, policy, name) for name in wanted)
+    else:
+        found = (claimed_subjects(bundle, name) for name in wanted)
+    return tuple(subject for subjects in found for subject in subjects)
 
 
 def _measure(

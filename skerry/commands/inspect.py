@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,8 +71,8 @@ def _bundle_table(bundle: BundleDescription) -> RenderableType:
     })  # fmt: skip
 
 
-def _variant_table(variants: Iterable[VariantDescription]) -> RenderableType:
-    from compiler.metrics.text import value_text
+def _variant_table(variants: Sequence[VariantDescription]) -> RenderableType:
+    from compiler.metrics.text import metric_title, value_text
     from compiler.proof_text import latency_texts
 
     rows = []
@@ -84,7 +84,8 @@ def _variant_table(variants: Iterable[VariantDescription]) -> RenderableType:
             manifest.profile, f"{manifest.runtime} {manifest.precision.value}", manifest.numeric_class.value,
             accuracy, latency, f"{variant.download_bytes / 1000:.1f}", short(variant.variant_digest),
         ))  # fmt: skip
-    columns = ("profile", "runs on", "numeric class", "accuracy#", "p50 us#", "download kB#", "digest")
+    title = next((metric_title(one.proof.accuracy.metric) for one in variants if one.proof), "accuracy")
+    columns = ("profile", "runs on", "numeric class", f"{title}#", "p50 us#", "download kB#", "digest")
     return table("variants", columns, rows)
 
 

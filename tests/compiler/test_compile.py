@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import onnx  # noqa: TID251 - models are made here
 import pytest
-from onnx import helper  # noqa: TID251 - models are made here
+from onnx import helper, numpy_helper  # noqa: TID251
 from sklearn.metrics import accuracy_score
 
 from compiler.compile import CompileResult, compile_bundle
@@ -26,6 +27,7 @@ from compiler.tool_process import ToolCall, ToolRun, watch_tool
 from edge_bundle.contract_file import contract_digest, load_contract
 from edge_bundle.digest import sha256_digest
 from edge_bundle.errors import (
+    CompileError,
     ConflictError,
     ContractNotMetError,
     EngineError,
@@ -308,6 +310,29 @@ def test_two_inputs_one_without_a_batch(tmp_path: Path, profile_name: str) -> No
     )
     proof = compile_bundle(request).variants[0].proof
     assert proof.accuracy.value >= (0.9 if proof.precision is Precision.INT8 else 1.0)
+
+
+def test_a_weight_that_is_no_number_is_named(tmp_path: Path) -> None:
+    request = classifier_job(tmp_path)
+    proto = onnx.load(request.model_path)
+    tensor = proto.graph.initializer[0]
+    array = numpy_helper.to_array(tensor).copy()
+    array[1, 2] = np.nan
+    tensor.CopyFrom(numpy_helper.from_array(array, tensor.name))
+    onnx.save(proto, request.model_path)
+    with pytest.raises(CompileError, match=rf"tensor '{tensor.name}': expected numbers, got NaN in 1 of {array.size}$"):
+        compile_bundle(request)
+
+
+def test_a_float_model_that_misses_the_contract_is_told_before_anything_is_quantized(tmp_path: Path) -> None:
+    contract = contract_text(inputs={"x": (-1, 4)}, outputs={"y": (-1, 3)}, accuracy="minimum = 1.0")
+    rows = np.random.default_rng(9).normal(size=(40, 4)).astype(np.float32)
+    evaluation = {"x": rows, "labels": np.zeros(40, dtype=np.int64)}
+    request = classifier_job(tmp_path, contract=contract, evaluation=evaluation, profiles=("cpu-int8",))
+    seen = _Recorder()
+    with pytest.raises(ContractNotMetError, match="from the fp32 model itself"):
+        compile_bundle(request, progress=seen)
+    assert seen.stages[-1][0] == "fp32 reference"
 
 
 def test_scores_that_are_not_numbers(tmp_path: Path) -> None:

@@ -10,17 +10,18 @@ from typing import Any
 
 import msgspec
 import pytest
-from compiler.measuring.race import Entrant, Race
 from rich.console import Console, RenderableType
 
 from compiler.compilation import Refusal
 from compiler.compile import CompileResult, VariantResult
+from compiler.measuring.race import Entrant, Race
 from compiler.metrics.text import interval_text
 from compiler.proof_text import execution_text, latency_texts, sqnr_text
 from compiler.quantized import Layer, Quantized
 from compiler.report_html import render_html
 from compiler.report_json import report, report_bytes
 from compiler.report_table import notes_tables, passes_table, variants_table
+from edge_bundle.contract import Metric
 from edge_bundle.errors import DeviceMissingError
 from edge_bundle.manifest import Precision
 from edge_bundle.proof import EstimateProof, Execution, KeptLayer, MeasuredOn, PlacementProof, QuantizationProof
@@ -194,12 +195,33 @@ def _bare(one: Quantized) -> Quantized:
 def test_a_plot_for_everything_there_is(digits: CompileResult) -> None:
     assert _titles(digits)[:5] == TITLES
     layered = _layered(digits)
-    assert _titles(layered) == [*TITLES, f"Error by layer, {layered.quantized[0].scheme}"]
+    one = layered.quantized[0]
+    assert _titles(layered) == [*TITLES, f"Error by layer, {one.scheme}: {', '.join(one.profiles)}"]
     page = render_html(layered)
     assert "3 layers, 1 kept in higher precision" in page
     assert "../is/too/long/for/the/plot/layer2" in page
     assert "28.0  float" in page
     assert len(_titles(_layered(digits, layers=60))) == 6
+
+
+def test_schemes_that_differ_in_what_they_fall_back_to_are_told_apart(digits: CompileResult) -> None:
+    """Of the same layers one plot, for all profiles that are in the bundle."""
+    one = replace(_layered(digits).quantized[0], profiles=("cpu-int8", "refused"))
+    other = replace(one, layers=one.layers[:2], profiles=("wasm-simd128-int8",))
+    result = replace(digits, quantized=(one, replace(one, profiles=("openvino-int8",)), other))
+    assert [title.partition(": ")[2] for title in _titles(result)[5:]] == [
+        "cpu-int8, openvino-int8",
+        "wasm-simd128-int8",
+    ]
+
+
+@pytest.mark.parametrize(("metric", "way"), [(Metric.TOP1, "Up"), (Metric.MAE, "Down")])
+def test_the_plot_says_which_way_is_better(digits: CompileResult, metric: Metric, way: str) -> None:
+    variants = tuple(
+        _with(variant, accuracy=msgspec.structs.replace(variant.proof.accuracy, metric=metric))
+        for variant in digits.variants
+    )
+    assert f"{way} and left is better" in render_html(replace(digits, variants=variants))
 
 
 def test_nothing_is_drawn_of_what_there_is_not(digits: CompileResult) -> None:

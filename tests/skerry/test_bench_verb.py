@@ -99,7 +99,8 @@ def test_what_nothing_here_runs_is_left_out(
     done = skerry("bench", compiled.bundle, "--scenario", "single-stream", "--unverified", *SHORT)
     assert done.code == ExitCode.BAD_INPUT
     assert "name one with --profile" in done.err
-    named = ("--profile", "cpu-int8")
+    named = ("--profile", "cpu-int8", "--profile", "cpu-fp32")
     done = skerry("bench", compiled.bundle, "--scenario", "single-stream", "--unverified", *named, *SHORT)
     assert done.code == ExitCode.CHECK_FAILED
     assert "INVALID" in done.out
+    assert done.out.index("cpu-int8") < done.out.index("cpu-fp32")

@@ -43,6 +43,25 @@ def test_exit_code(arguments: list[str], code: int, said: str, tmp_path: Path) -
         assert "Traceback" not in done.stderr
 
 
+def test_sigterm_ends_it_as_an_interrupt_does() -> None:
+    program = """
+import os, signal, time
+from skerry import __main__, cli
+
+def work(*_, **__):
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(30)
+    finally:
+        print("put away")
+
+cli.cli.main = work
+__main__.main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (143, "put away\n", "skerry: terminated (SIGTERM)\n")
+
+
 def test_verbose_shows_the_trace(tmp_path: Path) -> None:
     for arguments in (["--verbose", "keys", "show", "x.pub"], ["keys", "show", "x.pub", "--verbose"]):
         done = skerry(*arguments, cwd=tmp_path)

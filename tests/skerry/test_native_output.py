@@ -12,7 +12,7 @@ c = ctypes.CDLL(None)
 print("before")
 with native_output_on_stderr():
     c.printf(b"buffered by the C library\\n")
-    os.write(1, b"written at once\\n")
+    os.write(1, b"written at once\\n # LIBNATIVE: No alternate configuration present\\n")
 print("after")
 """
 
