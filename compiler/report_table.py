@@ -12,7 +12,7 @@ from rich.text import Text
 
 from compiler import proof_text
 from compiler.compile import CompileResult, VariantResult
-from compiler.metrics.text import interval_text
+from compiler.metrics.text import interval_text, metric_title
 from edge_bundle.proof import AccuracyProof, Proof
 
 DIGEST_CHARS = 12
@@ -57,11 +57,16 @@ def variants_table(result: CompileResult) -> Fitting:
     title = f"{result.name} {result.version}"
     cells = [_cells(variant, result.reference) for variant in result.variants]
     optional = tuple(column for column in OPTIONAL if any(row[column] for row in cells))
-    whole = _variants(title, ("profile", "runtime", *QUALITY, *COST, *optional, "digest"), cells)
-    quality = _variants(title, ("profile", *QUALITY), cells)
-    cost = _variants("", ("profile", "runtime", *COST, *optional, "digest"), cells)
-    short = [_variants(title, ("profile", *SHORT_QUALITY), cells), _variants("", ("profile", *COST, "digest"), cells)]
-    rest = [_variants("", ("profile", "runtime", *optional), cells)] if optional else []
+    named = metric_title(result.reference.metric)
+
+    def table(title: str, *columns: str) -> Table:
+        return _variants(title, columns, cells, named)
+
+    whole = table(title, "profile", "runtime", *QUALITY, *COST, *optional, "digest")
+    quality = table(title, "profile", *QUALITY)
+    cost = table("", "profile", "runtime", *COST, *optional, "digest")
+    short = [table(title, "profile", *SHORT_QUALITY), table("", "profile", *COST, "digest")]
+    rest = [table("", "profile", "runtime", *optional)] if optional else []
     return Fitting((whole, Group(quality, cost), Group(quality, *short[1:], *rest), Group(*short, *rest)))
 
 
@@ -119,9 +124,10 @@ def _slices(proofs: Sequence[Proof]) -> Iterable[Fitting]:
         for proof in proofs
     ]
     rows = [(name, *row) for index, name in enumerate(names, 1) for row in ((one[0], one[index]) for one in by_profile)]
-    title = "accuracy by slice"
+    named = metric_title(proofs[0].accuracy.metric) if proofs else ""
+    title = f"{named} by slice (95 % CI)"
     for wide in _listed(title, columns, by_profile if names else ()):
-        yield Fitting((wide, *_listed(title, ("slice", "profile", "accuracy (95 % CI)"), rows)))
+        yield Fitting((wide, *_listed(title, ("slice", "profile", named), rows)))
 
 
 def _refusals(result: CompileResult) -> Iterable[tuple[str, ...]]:
@@ -152,10 +158,12 @@ def _listed(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -
         yield table
 
 
-def _variants(title: str, columns: tuple[str, ...], rows: list[dict[str, str]]) -> Table:
+def _variants(title: str, columns: tuple[str, ...], rows: list[dict[str, str]], named: str) -> Table:
+    """``named`` is what the contract calls accuracy: of an error, for one, less is better."""
     table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False, collapse_padding=True)
     for column in columns:
-        table.add_column(column, justify="right" if column in FIGURES else "left", overflow="fold")
+        heading = column.replace("accuracy", named)
+        table.add_column(heading, justify="right" if column in FIGURES else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(row[column]) for column in columns))
     return table
