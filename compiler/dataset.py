@@ -232,6 +232,10 @@ def _slices(found: dict[str, NDArray[np.generic]], samples: int, file: str) -> t
             got=f"none for {names.count('')} of {samples}, first sample {names.index('')}",
             advice='slices cover the whole set: give the rest a name too, such as "other"',
         )
+    if odd := next((name for name in names if not name.isprintable()), ""):
+        raise InvalidInputError(
+            file=file, key=SLICE, expected="names of characters that print", got=ascii(odd), advice="rename the slice"
+        )
     if len(set(names)) > MAX_SLICES:
         raise LimitExceededError(what=f"{file}: {SLICE}", limit=MAX_SLICES, got=len(set(names)), unit="slices")
     if (longest := max(map(len, names))) > MAX_SLICE_NAME_CHARS:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from compiler.recomputed import Row, Value
+from edge_bundle.printable import printable
 
 DIGEST_CHARS = 12
 """Hex digits of a digest that are shown."""
@@ -23,7 +24,7 @@ def recompute_tables(rows: tuple[Row, ...]) -> RenderableType:
 
 
 def _table(profile: str, rows: tuple[Row, ...]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, title=f"recomputed {profile}", title_justify="left", pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, title=_text(f"recomputed {profile}"), title_justify="left", pad_edge=False)
     table.add_column("figure")
     table.add_column("signed", justify="right", no_wrap=True)
     table.add_column("recomputed", justify="right", no_wrap=True)
@@ -31,12 +32,16 @@ def _table(profile: str, rows: tuple[Row, ...]) -> Table:
     before = ""
     for row in rows:
         word, style = VERDICTS[row.ok]
-        # Text, not str: a note may hold square brackets, which are markup in a str.
         note = "as above" if row.note and row.note == before else row.note
-        verdict = Text(word, style=style).append(f": {note}" if note else "", style="dim")
-        table.add_row(Text(row.figure), number(row.signed), number(row.recomputed), verdict)
+        verdict = Text(word, style=style).append(printable(f": {note}") if note else "", style="dim")
+        table.add_row(_text(row.figure), _text(number(row.signed)), _text(number(row.recomputed)), verdict)
         before = row.note
     return table
+
+
+def _text(words: str) -> Text:
+    """Words of a signed file. Text, not str: they may hold square brackets, which are markup in a str."""
+    return Text(printable(words))
 
 
 def number(value: Value) -> str:

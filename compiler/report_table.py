@@ -13,6 +13,7 @@ from rich.text import Text
 from compiler import proof_text
 from compiler.compile import CompileResult, VariantResult
 from compiler.metrics.text import interval_text, metric_title
+from edge_bundle.printable import printable
 from edge_bundle.proof import AccuracyProof, Proof
 
 DIGEST_CHARS = 12
@@ -110,6 +111,11 @@ def passes_table(result: CompileResult) -> Table:
     return table
 
 
+def _text(words: str) -> Text:
+    """Words of a model, a data set or a tool: nothing in them is markup, or moves the cursor."""
+    return Text(printable(words))
+
+
 def short_digest(digest: str) -> str:
     """The first hex digits."""
     return digest.removeprefix("sha256:")[:DIGEST_CHARS]
@@ -151,9 +157,9 @@ def _listed(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -
     """A table with room for sentences, if there are rows; names and reasons are text, not markup."""
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", pad_edge=False, collapse_padding=True)
     for column in columns:
-        table.add_column(column, overflow="fold", justify="right" if column in FIGURES else "left")
+        table.add_column(_text(column), overflow="fold", justify="right" if column in FIGURES else "left")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*map(_text, row))
     if table.row_count:
         yield table
 
@@ -165,7 +171,7 @@ def _variants(title: str, columns: tuple[str, ...], rows: list[dict[str, str]], 
         heading = column.replace("accuracy", named)
         table.add_column(heading, justify="right" if column in FIGURES else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(Text(row[column]) for column in columns))
+        table.add_row(*(_text(row[column]) for column in columns))
     return table
 
 

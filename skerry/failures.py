@@ -8,8 +8,8 @@ import traceback
 import click
 
 from edge_bundle.errors import SkerryError
+from edge_bundle.printable import printable
 from skerry.exit_codes import ExitCode, exit_code_of
-from skerry.printable import printable
 
 _EXTRAS = {
     "alembic": "hub", "sqlalchemy": "hub",

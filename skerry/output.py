@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TextIO, cast
 
 import click
 
-from skerry.printable import printable
+from edge_bundle.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
