@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,11 +11,13 @@ from numpy.typing import NDArray
 from edge_bundle.errors import FormatError
 from edge_bundle.tensor import DType, Tensor
 
+Array: TypeAlias = NDArray[Any]
+
 _NUMPY = {dtype: np.dtype(dtype.numpy_name) for dtype in DType}
 _DTYPES = {numpy_dtype: dtype for dtype, numpy_dtype in _NUMPY.items()}
 
 
-def to_array(tensor: Tensor) -> NDArray[Any]:
+def to_array(tensor: Tensor) -> Array:
     """The tensor's elements, read-only: a view of its bytes, or a copy where they lie unaligned in a larger buffer.
 
     Raises ``FormatError`` when the bytes are too few or too many for dtype and shape.
@@ -33,7 +36,7 @@ def to_array(tensor: Tensor) -> NDArray[Any]:
     return array
 
 
-def to_tensor(array: NDArray[Any]) -> Tensor:
+def to_tensor(array: Array) -> Tensor:
     """A tensor that owns a copy of the array's elements, in C order.
 
     Raises ``FormatError`` for a numpy dtype that no ``DType`` stands for.
@@ -45,3 +48,13 @@ def to_tensor(array: NDArray[Any]) -> Tensor:
             raise FormatError(what="array", expected="a bool, integer or float dtype", got=str(array.dtype))
         array = array.astype(_NUMPY[dtype])
     return Tensor(dtype, array.shape, array.tobytes())
+
+
+def row_slice(arrays: Mapping[str, Array], names: Collection[str], start: int, count: int) -> dict[str, Array]:
+    """``count`` rows from ``start`` of the arrays in ``names``, and the others whole."""
+    return {name: array[start : start + count] if name in names else array for name, array in arrays.items()}
+
+
+def joined_rows(parts: Sequence[list[Array]]) -> list[Array]:
+    """The outputs of several runs, one run after the other: each output's rows in one array."""
+    return parts[0] if len(parts) == 1 else [np.concatenate(pieces) for pieces in zip(*parts, strict=True)]

@@ -11,10 +11,11 @@ from typing import Any, Self
 
 from edge_bundle.errors import AlreadyClosedError, EngineError
 from edge_bundle.proof import PlacementProof
-from edge_bundle.tensor import DType, Tensor, TensorSpec
+from edge_bundle.tensor import Tensor, TensorSpec
 from edge_runtime.arrays import to_array, to_tensor
-from edge_runtime.checks import ModelTensor, check_inputs, check_model, choose_options, entry_file
+from edge_runtime.checks import check_inputs, check_model, choose_options, entry_file
 from edge_runtime.engine import EngineSource
+from edge_runtime.onnxruntime_tensors import declared
 from edge_runtime.quiet_import import import_quietly
 from hardware_profiles.detect import detect
 
@@ -47,21 +48,6 @@ _ERRORS: tuple[type[Exception], ...] = (
 
 _VNNI = frozenset({"avx_vnni", "avx512_vnni"})
 
-_DTYPES = {
-    "tensor(bool)": DType.BOOL,
-    "tensor(uint8)": DType.UINT8,
-    "tensor(uint16)": DType.UINT16,
-    "tensor(uint32)": DType.UINT32,
-    "tensor(uint64)": DType.UINT64,
-    "tensor(int8)": DType.INT8,
-    "tensor(int16)": DType.INT16,
-    "tensor(int32)": DType.INT32,
-    "tensor(int64)": DType.INT64,
-    "tensor(float16)": DType.FP16,
-    "tensor(float)": DType.FP32,
-    "tensor(double)": DType.FP64,
-}
-
 
 class OnnxRuntimeEngine:
     """An ONNX Runtime session on the CPU execution provider. Satisfies ``Engine``."""
@@ -81,7 +67,7 @@ class OnnxRuntimeEngine:
         self.runtime_version: str = onnxruntime.__version__
         self.placement: PlacementProof | None = None
         self._names = [spec.name for spec in source.outputs]
-        check_model(source, _declared(self._session.get_inputs()), _declared(self._session.get_outputs()))
+        check_model(source, declared(self._session.get_inputs()), declared(self._session.get_outputs()))
 
     def run(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """One inference (see ``Engine.run``)."""
@@ -133,18 +119,6 @@ def exact_int8_kernels(cpu_flags: Collection[str]) -> str:
     proof's accuracy there. With VNNI both are exact, and asking for them costs 74 % (ResNet-8, one thread).
     """
     return "0" if _VNNI & set(cpu_flags) else "1"
-
-
-def _declared(tensors: list[Any]) -> list[ModelTensor]:
-    """What the model says of its inputs or outputs; a named or unknown size is ``None``."""
-    return [
-        ModelTensor(
-            name=tensor.name,
-            dtype=_DTYPES.get(tensor.type, tensor.type),
-            shape=tuple(size if isinstance(size, int) else None for size in tensor.shape),
-        )
-        for tensor in tensors
-    ]
 
 
 def _engine_error(runtime: str, what: str, error: Exception) -> EngineError:

@@ -6,7 +6,7 @@ weights from there would be covered by no digest.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
 
@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from edge_bundle.errors import AlreadyClosedError, EngineError
 from edge_bundle.proof import PlacementProof
-from edge_bundle.tensor import DYNAMIC, Tensor, TensorSpec
-from edge_runtime.arrays import to_array, to_tensor
+from edge_bundle.tensor import Tensor, TensorSpec
+from edge_runtime.arrays import row_slice, to_array, to_tensor
 from edge_runtime.checks import check_inputs, choose_options
 from edge_runtime.engine import EngineSource
 from edge_runtime.openvino_compiled import compiled_model, operations
 from edge_runtime.openvino_device import CPU, DEVICES, Device, shared_core
 from edge_runtime.quiet_import import import_quietly
+from edge_runtime.rows import common_rows, is_open, open_names
 
 openvino = import_quietly("openvino")
 
@@ -51,7 +52,7 @@ class OpenVinoEngine:
                 runtime=source.runtime, detail=f"cannot load: {_text(error)}", advice=device.advice
             ) from None
         self._ports = {spec.name: compiled.output(spec.name) for spec in source.outputs}
-        self._by_row = not device.open_batch and any(_is_open(spec) for spec in source.inputs)
+        self._by_row = not device.open_batch and bool(open_names(source.inputs))
 
     def run(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """One inference (see ``Engine.run``)."""
@@ -86,21 +87,14 @@ class OpenVinoEngine:
 
     def _run_rows(self, feed: Mapping[str, NDArray[Any]]) -> dict[str, Tensor]:
         """Row by row; an output without rows is that of the last one."""
-        parts = [self._infer(row) for row in self._rows(feed)]
+        names = open_names(self.inputs)
+        rows = common_rows(self._runtime, (len(feed[name]) for name in names))
+        parts = [self._infer(row_slice(feed, names, row, 1)) for row in range(rows)]
         joined = {}
         for spec in self.outputs:
             tensors = [to_array(part[spec.name]) for part in parts]
-            joined[spec.name] = to_tensor(np.concatenate(tensors)) if _is_open(spec) else parts[-1][spec.name]
+            joined[spec.name] = to_tensor(np.concatenate(tensors)) if is_open(spec) else parts[-1][spec.name]
         return joined
-
-    def _rows(self, feed: Mapping[str, NDArray[Any]]) -> Iterator[dict[str, NDArray[Any]]]:
-        open_names = [spec.name for spec in self.inputs if _is_open(spec)]
-        counts = {len(feed[name]) for name in open_names}
-        if len(counts) != 1:
-            got = ", ".join(map(str, sorted(counts)))
-            raise EngineError(runtime=self._runtime, detail=f"inputs: expected as many rows in each, got {got}")
-        for index in range(counts.pop()):
-            yield {name: array[index : index + 1] if name in open_names else array for name, array in feed.items()}
 
 
 def _placement(core: Any, source: EngineSource, device: Device) -> PlacementProof | None:
@@ -109,10 +103,6 @@ def _placement(core: Any, source: EngineSource, device: Device) -> PlacementProo
         return None
     nodes = operations(core, source)
     return PlacementProof(device=device.name, nodes=nodes, on_device=nodes)
-
-
-def _is_open(spec: TensorSpec) -> bool:
-    return spec.shape[:1] == (DYNAMIC,)
 
 
 def _text(error: Exception) -> str:

@@ -6,18 +6,15 @@ that the variant's options name.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
-import numpy as np
-from numpy.typing import NDArray
-
 from edge_bundle.errors import AlreadyClosedError, EngineError, FormatError, InvalidInputError, PlacementError
 from edge_bundle.proof import PlacementProof
-from edge_bundle.tensor import DYNAMIC, Tensor, TensorSpec
-from edge_runtime.arrays import to_array, to_tensor
+from edge_bundle.tensor import Tensor, TensorSpec
+from edge_runtime.arrays import Array, joined_rows, row_slice, to_array, to_tensor
 from edge_runtime.checks import check_inputs, choose_options, companion_file, entry_file
 from edge_runtime.engine import EngineSource
 from edge_runtime.qnn import plugin
@@ -27,6 +24,7 @@ from edge_runtime.qnn.io import check_tensors
 from edge_runtime.qnn.placement import placement_of, worst
 from edge_runtime.qnn.target import ARCHITECTURES, SOCS, HtpTarget, htp_target
 from edge_runtime.qnn.wrapper import Wrapper, read_wrapper
+from edge_runtime.rows import check_batches, common_rows, open_names, split_rows
 
 OPTIONS = {"htp-arch": ARCHITECTURES, "soc": tuple(SOCS), "performance": ("default", "burst", "balanced")}
 """``htp-arch`` and ``soc``: what the code is for; both must be there. ``performance``: how the processor is clocked."""
@@ -50,7 +48,7 @@ class QnnEngine:
         self.outputs: tuple[TensorSpec, ...] = source.outputs
         self.runtime_version: str = plugin.version()
         self._names = [spec.name for spec in source.outputs]
-        self._dynamic = [spec.name for spec in source.inputs if _is_open(spec)]
+        self._open = open_names(source.inputs)
         try:
             target = htp_target(source.options, where="variant")
             index = read_index(entry_file(source))
@@ -60,7 +58,7 @@ class QnnEngine:
         check_device(index, target)
         self._loaded = [_load(source, context, options, target) for context in reversed(index.contexts)]
         self.placement: PlacementProof | None = _placement(self._loaded, wrappers, target)
-        self._check_batches()
+        check_batches(source, self._loaded[-1].batch)
 
     def run(self, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """One inference (see ``Engine.run``). Rows are split over the batch sizes at hand, the largest first."""
@@ -68,12 +66,14 @@ class QnnEngine:
             raise AlreadyClosedError(what="the qnn engine")
         check_inputs(self._runtime, self.inputs, inputs)
         feed = {name: to_array(tensor) for name, tensor in inputs.items()}
-        if not self._dynamic:
+        if not self._open:
             return self._tensors(self._infer(self._loaded[-1].session, feed))
-        rows = self._rows(feed)
-        parts = [self._infer(one.session, self._slice(feed, at, one.batch)) for one, at in self._parts(rows)]
-        joined = parts[0] if len(parts) == 1 else [np.concatenate(pieces) for pieces in zip(*parts, strict=True)]
-        return self._tensors(joined)
+        rows = common_rows(self._runtime, (len(feed[name]) for name in self._open))
+        parts = [
+            self._infer(one.session, row_slice(feed, self._open, start, one.batch))
+            for one, start in split_rows(self._loaded, rows)
+        ]
+        return self._tensors(joined_rows(parts))
 
     def close(self) -> None:
         """Free the contexts. Closing again does nothing."""
@@ -87,40 +87,14 @@ class QnnEngine:
     ) -> None:
         self.close()
 
-    def _check_batches(self) -> None:
-        """Any number of rows can be served only if one row can."""
-        smallest = self._loaded[-1].batch
-        if smallest != 1:
-            raise EngineError(
-                runtime=self._runtime, detail=f"batch sizes: expected 1 among them, got {smallest} as least"
-            )
-
-    def _rows(self, feed: Mapping[str, NDArray[Any]]) -> int:
-        counts = sorted({len(feed[name]) for name in self._dynamic})
-        if len(counts) != 1:
-            detail = f"inputs: expected as many rows in each, got {', '.join(map(str, counts))}"
-            raise EngineError(runtime=self._runtime, detail=detail)
-        return counts[0]
-
-    def _parts(self, rows: int) -> Iterator[tuple[_Loaded, int]]:
-        """Which context takes the rows from where on; the last has batch size 1, so that nothing is left over."""
-        start = 0
-        for one in self._loaded:
-            while rows - start >= one.batch:
-                yield one, start
-                start += one.batch
-
-    def _slice(self, feed: Mapping[str, NDArray[Any]], start: int, count: int) -> dict[str, NDArray[Any]]:
-        return {name: rows[start : start + count] if name in self._dynamic else rows for name, rows in feed.items()}
-
-    def _infer(self, session: Any, feed: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+    def _infer(self, session: Any, feed: Mapping[str, Array]) -> list[Array]:
         try:
-            results: list[NDArray[Any]] = session.run(self._names, dict(feed))
+            results: list[Array] = session.run(self._names, dict(feed))
         except plugin.ERRORS as error:
             raise _engine_error(self._runtime, "inference failed", error) from None
         return results
 
-    def _tensors(self, arrays: list[NDArray[Any]]) -> dict[str, Tensor]:
+    def _tensors(self, arrays: list[Array]) -> dict[str, Tensor]:
         return {name: to_tensor(array) for name, array in zip(self._names, arrays, strict=True)}
 
 
@@ -167,10 +141,6 @@ def _placement(loaded: list[_Loaded], wrappers: list[Wrapper], target: HtpTarget
             expected, got = f"{wrapper.contexts} contexts on the device", f"{placement.on_device}"
             raise PlacementError(runtime="qnn", device=target.device, expected=expected, got=got)
     return worst(placements)
-
-
-def _is_open(spec: TensorSpec) -> bool:
-    return spec.shape[:1] == (DYNAMIC,)
 
 
 def _engine_error(runtime: str, what: str, error: Exception) -> EngineError:

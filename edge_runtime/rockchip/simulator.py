@@ -20,6 +20,7 @@ from edge_runtime.checks import check_inputs, choose_options, entry_file
 from edge_runtime.engine import EngineSource
 from edge_runtime.rockchip.child import Child
 from edge_runtime.rockchip.job import PLATFORMS, one_row, worker_command, write_job
+from edge_runtime.rows import common_rows, is_open, open_names
 from edge_runtime.toolchains.place import python_of
 from edge_runtime.toolchains.recipe import RKNN
 
@@ -61,7 +62,8 @@ class RockchipSimulatorEngine:
         if self._child is None:
             raise AlreadyClosedError(what="the rockchip simulator")
         check_inputs(self._runtime, self.inputs, inputs)
-        rows = self._rows(inputs)
+        names = open_names(self.inputs)
+        rows = common_rows(self._runtime, (inputs[name].shape[0] for name in names)) if names else 1
         answers = [self._run_row(self._child, inputs, row) for row in range(rows)]
         return {
             spec.name: Tensor(spec.dtype, _shape(spec, rows), b"".join(answer[place] for answer in answers))
@@ -83,23 +85,13 @@ class RockchipSimulatorEngine:
     ) -> None:
         self.close()
 
-    def _rows(self, inputs: Mapping[str, Tensor]) -> int:
-        sizes = {inputs[spec.name].shape[0] for spec in self.inputs if _is_open(spec)}
-        if len(sizes) > 1:
-            raise EngineError(runtime=self._runtime, detail=f"batch: expected one size, got {sorted(sizes)}")
-        return sizes.pop() if sizes else 1
-
     def _run_row(self, child: Child, inputs: Mapping[str, Tensor], row: int) -> list[bytes]:
         for spec in self.inputs:
             data, size = memoryview(inputs[spec.name].data).cast("B"), _row_bytes(spec)
-            start = row * size if _is_open(spec) else 0
+            start = row * size if is_open(spec) else 0
             child.send(data[start : start + size], RUN_TIMEOUT_S)
         child.receive(1, RUN_TIMEOUT_S)
         return [child.receive(_row_bytes(spec), RUN_TIMEOUT_S) for spec in self.outputs]
-
-
-def _is_open(spec: TensorSpec) -> bool:
-    return spec.shape[:1] == (DYNAMIC,)
 
 
 def _row_bytes(spec: TensorSpec) -> int:

@@ -6,7 +6,7 @@ way at once; each is computed by one thread, and its result depends on nothing b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -18,9 +18,10 @@ from edge_bundle.errors import (
     LimitExceededError,
 )
 from edge_bundle.proof import PlacementProof
-from edge_bundle.tensor import DYNAMIC, Tensor, TensorSpec
+from edge_bundle.tensor import Tensor, TensorSpec
 from edge_runtime.checks import ModelTensor, check_inputs, check_model, choose_options, entry_file
 from edge_runtime.engine import EngineSource
+from edge_runtime.rows import check_batches, common_rows, open_names, split_rows
 from edge_runtime.wasm.abi import ModuleInfo, TensorPlace
 from edge_runtime.wasm.compiled import open_cache
 from edge_runtime.wasm.files import WEIGHTS_FILE, batch_of
@@ -44,7 +45,7 @@ class WasmEngine:
         self.runtime_version: str = WASMTIME_VERSION
         self.placement: PlacementProof | None = None
         self._names = [spec.name for spec in source.outputs]
-        self._dynamic = _dynamic_inputs(source)
+        self._open = open_names(source.inputs)
         self._closed = False
         self._programs: list[Program] = []
         try:
@@ -64,12 +65,9 @@ class WasmEngine:
             raise AlreadyClosedError(what="the wasm engine")
         check_inputs(self._runtime, self.inputs, inputs)
         buffers = {name: _flat(tensor.data) for name, tensor in inputs.items()}
-        if not self._dynamic:
+        if not self._open:
             return self._tensors(self._programs[-1].run(buffers, self._names), 0)
-        rows = inputs[self._dynamic[0]].shape[0]
-        for name in self._dynamic:
-            if inputs[name].shape[0] != rows:
-                raise self._refuse(f"input {name!r}", f"{rows} rows, as {self._dynamic[0]!r}", inputs[name].shape[0])
+        rows = common_rows(self._runtime, (inputs[name].shape[0] for name in self._open))
         for program in self._programs:
             if program.batch == rows:
                 return self._tensors(program.run(buffers, self._names), rows)
@@ -92,7 +90,7 @@ class WasmEngine:
     def _load(self, source: EngineSource) -> None:
         """Read and check every module, then compile them or take them from the node's cache."""
         modules = [self._read(source, name) for name in _module_files(source)]
-        _check_batches(source, modules)
+        check_batches(source, min(module.info.batch for module in modules))
         cache = open_cache(source.cache_dir)
         side_file = source.files.get(WEIGHTS_FILE)
         for module in sorted(modules, key=lambda module: module.info.batch, reverse=True):
@@ -122,21 +120,13 @@ class WasmEngine:
     def _run_in_parts(self, buffers: Mapping[str, Buffer], rows: int) -> dict[str, Tensor]:
         """Each part is as large as a batch size allows; the rows of the answers follow each other in C order."""
         parts = []
-        for program, start in self._parts(rows):
+        for program, start in split_rows(self._programs, rows):
             chunk = dict(buffers)
-            for name in self._dynamic:
+            for name in self._open:
                 row_bytes = len(buffers[name]) // rows
                 chunk[name] = memoryview(buffers[name])[start * row_bytes : (start + program.batch) * row_bytes]
             parts.append(program.run(chunk, self._names))
         return self._tensors([b"".join(pieces) for pieces in zip(*parts, strict=True)], rows)
-
-    def _parts(self, rows: int) -> Iterator[tuple[Program, int]]:
-        """Which program takes the rows from where on; the smallest has batch size 1, so that nothing is left over."""
-        start = 0
-        for program in self._programs:
-            while rows - start >= program.batch:
-                yield program, start
-                start += program.batch
 
     def _tensors(self, results: Sequence[bytes], rows: int) -> dict[str, Tensor]:
         return {
@@ -151,38 +141,20 @@ class WasmEngine:
 def _module_files(source: EngineSource) -> list[str]:
     """The modules to load: every batch size where the specs leave it open, else the entrypoint alone."""
     entry_file(source)
-    if batch_of(source.entrypoint) is None or not _dynamic_inputs(source):
+    if batch_of(source.entrypoint) is None or not open_names(source.inputs):
         return [source.entrypoint]
     return [name for name in source.files if batch_of(name) is not None]
 
 
-def _check_batches(source: EngineSource, modules: Sequence[CheckedModule]) -> None:
-    """Any number of rows can be served only if one row can, and if the outputs have rows at all."""
-    dynamic = _dynamic_inputs(source)
-    for spec in source.outputs:
-        if bool(dynamic) != (spec.shape[:1] == (DYNAMIC,)):
-            expected = "an open batch size, as the inputs have" if dynamic else "a fixed shape, as the inputs have"
-            detail = f"output {spec.name!r}: expected {expected}, got {list(spec.shape)}"
-            raise EngineError(runtime=source.runtime, detail=detail)
-    smallest = min(module.info.batch for module in modules)
-    if dynamic and smallest != 1:
-        detail = f"batch sizes: expected a module for batch size 1, got {smallest} as the smallest"
-        raise EngineError(runtime=source.runtime, detail=detail)
-
-
-def _dynamic_inputs(source: EngineSource) -> list[str]:
-    return [spec.name for spec in source.inputs if spec.shape[:1] == (DYNAMIC,)]
-
-
 def _declared(specs: Sequence[TensorSpec], info: ModuleInfo, places: Sequence[TensorPlace]) -> list[ModelTensor]:
     """The module's tensors; a leading dimension of the batch size is open where its spec leaves it open."""
-    open_names = {spec.name for spec in specs if spec.shape[:1] == (DYNAMIC,)}
+    dynamic = open_names(specs)
     return [
         ModelTensor(
             name=place.name,
             dtype=place.dtype,
             shape=(None, *place.shape[1:])
-            if place.name in open_names and place.shape[:1] == (info.batch,)
+            if place.name in dynamic and place.shape[:1] == (info.batch,)
             else place.shape,
         )
         for place in places

@@ -41,7 +41,7 @@ def test_rows_are_split_over_the_batch_sizes() -> None:
 
 
 def test_one_row_must_be_possible() -> None:
-    with pytest.raises(EngineError, match="expected a model for batch size 1, got 4 as the smallest"):
+    with pytest.raises(EngineError, match="expected 1 among them, got 4 as the smallest"):
         open_engine(sized(4))
 
 

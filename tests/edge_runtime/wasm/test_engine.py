@@ -154,7 +154,7 @@ def test_closing() -> None:
         ),
         pytest.param(
             {"files": artifact(2), "entrypoint": "b2.wasm"},
-            "batch sizes: expected a module for batch size 1, got 2 as the smallest",
+            "batch sizes: expected 1 among them, got 2 as the smallest",
             id="no-batch-of-one",
         ),
         pytest.param(
