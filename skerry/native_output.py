@@ -24,13 +24,16 @@ DRAIN_S = 1.0
 def native_output_on_stderr() -> Iterator[None]:
     """While this holds, what is written to file descriptor 1 comes out at 2, line by line, without ``NOISE``.
 
-    It does nothing where Python's standard output is no file of the process, as in tests.
+    What Python writes to ``sys.stdout`` still arrives where it should. Nothing is done where that is no file of the
+    process, as in tests.
     """
-    if not _is_descriptor(sys.stdout, STDOUT):
+    before = sys.stdout
+    if not _is_descriptor(before, STDOUT):
         yield
         return
-    sys.stdout.flush()
+    before.flush()
     own = os.dup(STDOUT)
+    sys.stdout = open(own, "w", buffering=1, encoding=before.encoding, errors=before.errors, closefd=False)  # noqa: SIM115
     reading, writing = os.pipe()
     os.dup2(writing, STDOUT)
     os.close(writing)
@@ -40,6 +43,7 @@ def native_output_on_stderr() -> Iterator[None]:
         yield
     finally:
         sys.stdout.flush()
+        sys.stdout = before
         ctypes.CDLL(None).fflush(None)  # what the C library still holds back belongs to those libraries
         os.dup2(own, STDOUT)
         os.close(own)

@@ -19,7 +19,7 @@ from skerry.model_file import find_model
 
 ACT = 1
 CALIBRATION = "calibration.npz"
-MIN_PROFILES, MIN_RUNTIMES = 3, 2
+MIN_PROFILES, MIN_RUNTIMES = 7, 4
 
 
 def make_keys(place: Workplace) -> None:
@@ -60,7 +60,7 @@ def compile_example(place: Workplace) -> CompileResult:
 
 
 def judge(result: CompileResult, contract: Contract) -> list[Claim]:
-    """Every variant keeps the contract, and there are enough of them."""
+    """Every variant keeps the contract, there are enough of them, and a profile without one says why."""
     claims = [
         holds(
             ACT, f"{variant.proof.profile}: accuracy keeps the contract",
@@ -74,4 +74,11 @@ def judge(result: CompileResult, contract: Contract) -> list[Claim]:
     enough = len(result.variants) >= MIN_PROFILES and len(runtimes) >= MIN_RUNTIMES
     found = f"{len(result.variants)} profiles on {len(runtimes)} runtimes"
     expected = f"at least {MIN_PROFILES} profiles on {MIN_RUNTIMES} runtimes"
+    claims += [
+        holds(
+            ACT, f"{refusal.profile.name}: refused by name, the others go on", str(refusal.error) != "",
+            f"{refusal.error.name} in pass {refusal.stage}", expected="a named error",
+        )
+        for refusal in result.refused
+    ]  # fmt: skip
     return [*claims, holds(ACT, "profiles compiled for", enough, found, expected=expected)]

@@ -18,8 +18,8 @@ from skerry.output import facts, shorten_digests, table
 
 TITLES = {
     1: "one model, compiled and measured for each hardware profile",
-    2: "signed by two owners, and reproducible",
-    3: "a hub, three agents, a release, a rollout",
+    2: "signed by two owners, reproducible, and proven again",
+    3: "a hub, four agents, a release, a rollout",
     4: "the evaluation set through every agent, twice",
     5: "what the hub knows",
     6: "four attacks",
@@ -52,7 +52,7 @@ class Show:
 
 
 def signed_facts(signed: Signed) -> RenderableType:
-    """What was signed, by whom, and what the second build gave."""
+    """What was signed, by whom, and what the second build and the second measurement gave."""
     release = signed.release
     return facts("", {
         "bundle": release.bundle_digest,

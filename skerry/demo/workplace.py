@@ -12,8 +12,11 @@ OWNERS = ("alice", "bob")
 STRANGER = "mallory"
 TEAM_ROLE = "vision-team"
 
-PROFILES = ("cpu-fp32", "cpu-int8", "openvino-fp32", "openvino-int8", "wasm-simd128", "wasm-simd128-int8")
-"""What the demo compiles for: three runtimes, each in float and in int8."""
+PROFILES = (
+    "cpu-fp32", "cpu-int8", "litert-int8", "openvino-fp32", "openvino-int8", "wasm-simd128", "wasm-simd128-int8",
+    "openvino-npu",
+)  # fmt: skip
+"""What the demo compiles for: four runtimes, and a device that few machines have: it is refused by name there."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class AgentPlan:
 AGENTS = (
     AgentPlan("node-a", "cpu-int8", "shop"),
     AgentPlan("node-b", "openvino-fp32", "shop"),
+    AgentPlan("node-l", "litert-int8", "shop"),
     AgentPlan("node-w", "wasm-simd128-int8", "shop"),
 )
 VICTIM = AgentPlan("node-v", "cpu-fp32", "lab")

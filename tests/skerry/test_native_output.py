@@ -11,6 +11,7 @@ from skerry.native_output import native_output_on_stderr
 c = ctypes.CDLL(None)
 print("before")
 with native_output_on_stderr():
+    print("within")
     c.printf(b"buffered by the C library\\n")
     os.write(1, b"written at once\\n # LIBNATIVE: No alternate configuration present\\n")
 print("after")
@@ -19,7 +20,7 @@ print("after")
 
 def test_native_output_goes_to_stderr() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
-    assert done.stdout == "before\nafter\n"
+    assert done.stdout == "before\nwithin\nafter\n"
     assert sorted(done.stderr.splitlines()) == ["buffered by the C library", "written at once"]
 
 
