@@ -17,6 +17,9 @@ from edge_runtime.arrays import to_array, to_tensor
 from edge_runtime.engine import Engine
 from edge_runtime.factory import open_engine
 
+MAX_SCORE = 2.0**500
+"""Largest output that is scored: squares of such, and sums of them, are still float64."""
+
 
 def tensors(dataset: Dataset, index: int) -> dict[str, Tensor]:
     """The inputs of one sample."""
@@ -36,16 +39,16 @@ def score(
     ``runtime`` is named in errors, else its version.
 
     Raises:
-        EngineError: a run fails, or a number is not finite.
+        EngineError: a run fails, or a number is not finite, or beyond ``MAX_SCORE``.
 
     """
     rows = []
     for index in range(dataset.samples):
         row = to_array(engine.run(tensors(dataset, index))[output.name]).reshape(row_shape(output))
-        if not np.isfinite(row).all():
+        if not np.isfinite(row).all() or (np.abs(row.astype(np.float64)) > MAX_SCORE).any():
             raise EngineError(
                 runtime=runtime or engine.runtime_version,
-                detail=f"sample {index}, output {output.name!r}: expected finite scores, got NaN or infinity",
+                detail=f"sample {index}, output {output.name!r}: expected finite scores, got NaN, infinity or beyond {MAX_SCORE:.0e}",
                 advice="look at this sample of the evaluation set: the model gives no number for it",
             )
         rows.append(row)

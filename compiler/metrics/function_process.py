@@ -22,6 +22,9 @@ from edge_bundle.errors import InvalidInputError
 TIMEOUT_S = 300.0
 """Longest that one call may take, in seconds."""
 
+MAX_FIGURE = 2.0**500
+"""Largest number that a function may give: sums of such are still float64."""
+
 HEADER_BYTES = 4096
 """Most that a result takes beside its numbers; ``numpy.save`` writes 128 bytes."""
 
@@ -84,8 +87,8 @@ def _checked(function: FunctionFile, result: NDArray[np.generic], samples: int) 
         raise _wrong(function, _numbers(samples), f"{result.dtype} of shape {result.shape}")
     with np.errstate(over="ignore"):
         figures = result.astype(np.float64)
-    if not np.isfinite(figures).all():
-        raise _wrong(function, "finite numbers", "NaN or infinity")
+    if not np.isfinite(figures).all() or (np.abs(figures) > MAX_FIGURE).any():
+        raise _wrong(function, f"finite numbers up to {MAX_FIGURE:.0e}", "NaN, infinity or more")
     return figures
 
 

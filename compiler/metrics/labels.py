@@ -12,6 +12,10 @@ UNLABELLED = 'or set accuracy.against = "reference" in the contract, to hold ans
 """What to do with data that nobody has labelled."""
 
 
+MAX_LABEL = 2.0**127
+"""Largest right answer: a float32 holds it, and the sum of as many squares as there are samples a float64."""
+
+
 def class_numbers(dataset: Dataset, classes: int, *, file: str) -> NDArray[np.int64]:
     """One class number per sample, in ``[0, classes)``.
 
@@ -47,6 +51,8 @@ def values(dataset: Dataset, row: tuple[int, ...], *, file: str) -> NDArray[np.g
         raise InvalidInputError(file=file, key=LABELS, expected=expected, got=got)
     if not np.isfinite(labels).all():
         raise InvalidInputError(file=file, key=LABELS, expected="finite numbers", got="NaN or infinity")
+    if (largest := max(abs(float(labels.min())), abs(float(labels.max())))) > MAX_LABEL:
+        raise InvalidInputError(file=file, key=LABELS, expected=f"numbers up to {MAX_LABEL:.3g}", got=f"{largest:.3g}")
     return labels.reshape(shape)
 
 

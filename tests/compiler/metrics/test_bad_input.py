@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from compiler.measuring.fresh_process import own_peak_rss
+from compiler.measuring.runner import score
 from compiler.metrics import function_file, function_process
 from compiler.metrics.judge import Judge
-from edge_bundle.errors import InvalidInputError, LimitExceededError
+from edge_bundle.errors import EngineError, InvalidInputError, LimitExceededError
 from edge_bundle.proof import Interval
+from edge_runtime.arrays import to_tensor
+from edge_runtime.engine import Engine
 from tests.compiler.metrics.worlds import contract, evaluation, judge
 
 OUTPUTS = np.random.default_rng(1).normal(size=(6, 5)).astype(np.float32)
@@ -32,6 +36,12 @@ MIXED = np.array([0, 1, 0, 1, 1, 0])
         pytest.param('metric = "mae"', None, ("numbers of shape (6, 5), one output per sample",), id="mae without"),
         pytest.param('metric = "mae"', MIXED, ("numbers of shape (6, 5)", "int64 of shape (6,)"), id="mae of classes"),
         pytest.param('metric = "cosine"', OUTPUTS * np.nan, ("finite numbers", "NaN or infinity"), id="cosine of NaN"),
+        pytest.param(
+            'metric = "mae"',
+            OUTPUTS.astype(float) + 1e308,
+            ("numbers up to 1.7e+38", "got 1e+308"),
+            id="mae of the huge",
+        ),
         pytest.param('metric = "exact-match"', OUTPUTS[:, :3], ("float32 of shape (6, 3)",), id="match of others"),
     ],
 )
@@ -148,8 +158,9 @@ def test_a_function_against_the_reference_needs_no_labels(tmp_path: Path) -> Non
         pytest.param("def score(a, b):\n    return None", "TypeError: expected numbers", id="nothing"),
         pytest.param("def score(a, b):\n    import numpy\n    return numpy.zeros(10**6)", r"each of 6 samples, got 8000128 bytes", id="a flood of numbers"),
         pytest.param("def score(a, b):\n    import numpy\n    return numpy.longdouble('1e4000')", "finite numbers", id="beyond float64"),
+        pytest.param("def score(a, b):\n    return [1e308] * 6", "finite numbers", id="sums beyond float64"),
         pytest.param("def score(a, b):\n    import os\n    os.abort()", "a result, got crashed: SIGABRT", id="it crashes"),
-        pytest.param("def score(a, b):\n    return float('nan')", "finite numbers, got NaN", id="NaN"),
+        pytest.param("def score(a, b):\n    return float('nan')", "finite numbers up to 3e[+]150, got NaN", id="NaN"),
         pytest.param("def score(a, b):\n    import os\n    os._exit(3)", "a result, got failed with exit status 3", id="it exits"),
         pytest.param("def score(a, b):\n    import os\n    os._exit(0)", "a result, got no result", id="it leaves quietly"),
     ],
@@ -204,6 +215,14 @@ def test_a_function_file_that_nests_without_end(tmp_path: Path, source: str) -> 
     (tmp_path / "metric.py").write_text(source)
     with pytest.raises(InvalidInputError, match=r"metric.py: expected a Python file"):
         function_file.read_function("metric.py:score", tmp_path)
+
+
+def test_outputs_whose_squares_are_no_numbers() -> None:
+    """They would fail when the proof is written, after all the work."""
+    engine = Mock(Engine, runtime_version="1.0")
+    engine.run.return_value = {"y": to_tensor(np.full((1, 5), 1e300))}
+    with pytest.raises(EngineError, match=r"sample 0, output 'y': expected finite scores, got .* beyond 3e\+150"):
+        score(engine, evaluation(6), contract("").scored)
 
 
 def test_a_missing_or_huge_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
