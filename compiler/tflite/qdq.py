@@ -3,43 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compiler.ir.graph import IrGraph, Node
+from compiler.ir.stored_constant import StoredConstant, stored_constant
 from compiler.tflite.model import Quant
 from edge_bundle.tensor import DType
 
 STORED = (DType.INT8, DType.INT16)
 """Dtypes of activations that TFLite computes with."""
-
-
-@dataclass(frozen=True)
-class StoredConstant:
-    """Integers with their quantization: one scale, or one per index of ``axis`` (-1: one for all)."""
-
-    array: NDArray[Any] = field(repr=False)
-    scale: NDArray[np.float32] = field(repr=False)
-    zero_point: NDArray[Any] = field(repr=False)
-    axis: int
-
-    @property
-    def real(self) -> NDArray[np.float32]:
-        """``(stored - zero point) * scale`` in float32, as ``DequantizeLinear`` has it."""
-        shape = [1] * self.array.ndim
-        if self.axis >= 0:
-            shape[self.axis] = -1
-        shifted = self.array.astype(np.int64) - self.zero_point.astype(np.int64).reshape(shape)
-        real: NDArray[np.float32] = shifted.astype(np.float32) * self.scale.reshape(shape)
-        return real
-
-    @property
-    def symmetric(self) -> bool:
-        """Whether every zero point is 0."""
-        return not self.zero_point.any()
 
 
 class QdqGraph:
@@ -68,17 +43,7 @@ class QdqGraph:
 
     def stored_constant(self, value: str) -> StoredConstant | None:
         """The integers behind a value, if a ``DequantizeLinear`` of constants makes it, not in blocks."""
-        node = self.maker(value)
-        if node is None or node.op != "DequantizeLinear" or node.attrs.get("block_size", 0):
-            return None
-        array, scale = self.constant(node.input(0)), self.constant(node.input(1))
-        if array is None or scale is None:
-            return None
-        zero = self.constant(node.input(2)) if node.input(2) else np.zeros(scale.shape, array.dtype)
-        if zero is None:
-            return None
-        axis = int(node.attrs.get("axis", 1)) % array.ndim if scale.ndim == 1 and scale.size > 1 else -1
-        return StoredConstant(array, scale.reshape(-1).astype(np.float32), zero.reshape(-1), axis)
+        return stored_constant(self.maker(value), self.constant)
 
     def floats(self, value: str) -> NDArray[Any] | None:
         """A known value, dequantized where it is stored as integers."""

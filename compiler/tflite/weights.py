@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.ir.graph import Node
+from compiler.ir.stored_constant import StoredConstant
 from compiler.tflite.model import Quant, Scales
-from compiler.tflite.qdq import QdqGraph, StoredConstant
+from compiler.tflite.qdq import QdqGraph
 from compiler.tflite.site import Site
 from edge_bundle.tensor import DType
 

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.ir.graph import Node, ValueType
+from compiler.ir.stored_constant import StoredConstant, stored_constant
 from compiler.wasm.kernels.int8.packing import fold
 from compiler.wasm.passes.draft import Draft, float_type
 from compiler.wasm.passes.quantization import StoredValue, Wanted, stored
-from compiler.wasm.passes.weight_tensor import Stored, stored_constant
 from compiler.wasm.specs import ActivationKind, QConv2d, QGemm, Quant
 
 SCALE_TOLERANCE = 1e-4
@@ -56,7 +56,7 @@ def _operands(
     """The stored input, all inputs of the integer node, and one weight scale per output channel."""
     if node.attrs["spec"].activation.kind is not ActivationKind.NONE or node.input(3):
         return None
-    x, weights = stored(draft, node.input(0)), stored_constant(draft, node.input(1))
+    x, weights = stored(draft, node.input(0)), stored_constant(draft.maker(node.input(1)), draft.constant)
     if x is None or weights is None or draft.constant(x.name) is not None:
         return None
     signed = _signed(weights)
@@ -72,7 +72,7 @@ def _operands(
     return x, (x.name, draft.held_constant(f"{node.input(1)}/s8", signed), bias), scales
 
 
-def _signed(weights: Stored) -> NDArray[np.int8] | None:
+def _signed(weights: StoredConstant) -> NDArray[np.int8] | None:
     """The weights as int8 with zero point 0."""
     if weights.array.dtype == np.int8 and not weights.zero_point.any():
         return weights.array
@@ -85,7 +85,7 @@ def _bias(draft: Draft, value: str, scales: NDArray[np.float32]) -> str | None:
     """The int32 bias: ``""`` if there is none, ``None`` if it is none that adds to the integer sums as it is."""
     if not value:
         return ""
-    bias = stored_constant(draft, value)
+    bias = stored_constant(draft.maker(value), draft.constant)
     if bias is None or bias.array.dtype != np.int32 or bias.zero_point.any() or bias.array.size != scales.size:
         return None
     if not np.allclose(np.broadcast_to(bias.scale, scales.shape), scales, rtol=SCALE_TOLERANCE, atol=0):

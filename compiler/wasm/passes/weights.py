@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 
 from compiler.ir.graph import IrGraph
+from compiler.ir.stored_constant import stored_constant
 from compiler.wasm.options import WasmOptions
 from compiler.wasm.passes.draft import Draft
-from compiler.wasm.passes.weight_tensor import stored_constant
 
 NAME = "weights"
 
@@ -24,7 +24,7 @@ def run(graph: IrGraph, _options: WasmOptions) -> IrGraph:
         draft.emit(node)
         if node.op != "DequantizeLinear" or node.output in graph.outputs:
             continue
-        found = stored_constant(draft, node.output)
+        found = stored_constant(node, draft.constant)
         if found is None:
             continue
         draft.remove(node)
