@@ -34,7 +34,7 @@ class Execution(enum.StrEnum):
 
 
 class Interval(enum.StrEnum):
-    """How a 95 % interval was found: Wilson's score interval of a share, or the percentile bootstrap."""
+    """How a 95 % interval was found: Wilson's score interval of a share, the percentile bootstrap, or not at all."""
 
     WILSON = "wilson"
     BOOTSTRAP = "bootstrap"
@@ -61,7 +61,8 @@ class PairedProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     """The variant against the fp32 model, sample by sample.
 
     ``drop`` is how much worse the variant is (negative: better), ``[low, high]`` its 95 % interval; ``worse`` and
-    ``better`` count samples; ``p_value`` is two-sided, by ``test`` (``mcnemar`` or ``permutation``).
+    ``better`` count samples. ``p_value`` is two-sided, by ``test``: ``mcnemar`` for shares of right samples,
+    ``permutation`` (of signs) for means over samples, ``delong`` for areas under a curve.
     """
 
     drop: float

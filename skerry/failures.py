@@ -13,6 +13,7 @@ from skerry.exit_codes import ExitCode, exit_code_of
 
 _EXTRAS = {
     "alembic": "hub", "sqlalchemy": "hub",
+    "ai_edge_litert": "litert", "ethosu": "ethos-u", "onnxruntime_qnn": "qnn", "openvino": "openvino",
     "jinja2": "compiler", "matplotlib": "compiler", "numpy": "compiler", "onnx": "compiler", "onnxruntime": "compiler",
     "wasm_tools": "compiler", "wasmtime": "wasm",
 }  # fmt: skip
