@@ -46,9 +46,10 @@ def score(
     for index in range(dataset.samples):
         row = to_array(engine.run(tensors(dataset, index))[output.name]).reshape(row_shape(output))
         if not np.isfinite(row).all() or (np.abs(row.astype(np.float64)) > MAX_SCORE).any():
+            got = f"NaN, infinity or beyond {MAX_SCORE:.0e}"
             raise EngineError(
                 runtime=runtime or engine.runtime_version,
-                detail=f"sample {index}, output {output.name!r}: expected finite scores, got NaN, infinity or beyond {MAX_SCORE:.0e}",
+                detail=f"sample {index}, output {output.name!r}: expected finite scores, got {got}",
                 advice="look at this sample of the evaluation set: the model gives no number for it",
             )
         rows.append(row)
