@@ -32,7 +32,7 @@ from skerry.options import trust_policy
 from tests.skerry.samples import EXAMPLE, Compiled, Done
 
 Skerry = Callable[..., Done]
-WAIT_S = 30.0
+WAIT_S = 100.0
 
 
 def failed(claims: Sequence[Claim]) -> list[str]:
@@ -149,6 +149,7 @@ def processes_of(folder: Path) -> list[str]:
     return found
 
 
+@pytest.mark.timeout(2 * WAIT_S + 40)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_interrupted_demo_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
     keep = tmp_path / "kept"
