@@ -13,7 +13,7 @@ from skerry.output import emit, facts
 from skerry.verb import json_option, verbose_option
 
 if TYPE_CHECKING:
-    from compiler.recomputed import Row
+    from compiler.recomputing.recomputed import Row
     from edge_bundle.walk import VerifiedRelease
 
 
@@ -68,7 +68,7 @@ def verify(
 def _recompute(
     release: VerifiedRelease, evaluation: Path, model: Path | None, calibration: Path | None, *, quiet: bool
 ) -> tuple[Row, ...]:
-    from compiler.recompute import recompute
+    from compiler.recomputing.recompute import recompute
     from skerry.progress import progress_bars
 
     with progress_bars(quiet=quiet) as bars:
@@ -76,7 +76,7 @@ def _recompute(
 
 
 def _print_rows(rows: tuple[Row, ...]) -> None:
-    from compiler.recompute_table import recompute_tables
+    from compiler.recomputing.table import recompute_tables
     from skerry.output import console
 
     console().print(recompute_tables(rows))

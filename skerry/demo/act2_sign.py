@@ -6,8 +6,8 @@ import shutil
 from dataclasses import dataclass
 
 from compiler.compile import CompileResult, compile_bundle
-from compiler.recompute import recompute
-from compiler.recomputed import Row
+from compiler.recomputing.recompute import recompute
+from compiler.recomputing.recomputed import Row
 from edge_bundle.layout import Layout
 from edge_bundle.walk import VerifiedRelease, walk_source
 from skerry.demo.act1_compile import compile_request

@@ -11,7 +11,7 @@ from compiler.mlperf.measure import Options, measure
 from compiler.mlperf.scenario import Scenario
 from compiler.mlperf.subject import claimed_subjects
 from compiler.progress import Silent
-from compiler.recompute import recompute
+from compiler.recomputing.recompute import recompute
 from edge_bundle.errors import EngineError
 from tests.compiler.models import DIGITS, digits_request, verified
 

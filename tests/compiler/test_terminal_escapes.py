@@ -13,8 +13,8 @@ from rich.console import Console, RenderableType
 
 from compiler.compile import CompileResult
 from compiler.dataset import load_evaluation
-from compiler.recompute_table import recompute_tables
-from compiler.recomputed import Row
+from compiler.recomputing.recomputed import Row
+from compiler.recomputing.table import recompute_tables
 from compiler.report_table import notes_tables
 from edge_bundle.contract import TensorRule
 from edge_bundle.errors import InvalidInputError

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from compiler.compile import compile_bundle
-from compiler.recompute import recompute
-from compiler.recomputed import Row
+from compiler.recomputing.recompute import recompute
+from compiler.recomputing.recomputed import Row
 from edge_bundle.errors import CompileOnlyError
 from edge_bundle.golden import check_golden
 from edge_bundle.manifest import NumericClass

@@ -231,7 +231,7 @@ def test_recompute_without_a_runtime(
         raise EngineError(runtime="onnxruntime", detail="inference failed")
 
     if broken == "open":
-        monkeypatch.setattr("compiler.recompute.open_engine", missing)
+        monkeypatch.setattr("compiler.recomputing.recompute.open_engine", missing)
     else:
         monkeypatch.setattr("edge_runtime.onnxruntime_engine.OnnxRuntimeEngine.run", failing)
     evaluation = ["--evaluation", EXAMPLE / "evaluation.npz"]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from compiler.compile import compile_bundle
-from compiler.recompute import recompute
+from compiler.recomputing.recompute import recompute
 from edge_bundle.digest import sha256_digest
 from edge_bundle.errors import DigestMismatchError, InvalidInputError
 from edge_bundle.proof import Interval

@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from compiler.recomputed import Row, Value
+from compiler.recomputing.recomputed import Row, Value
 from edge_bundle.printable import printable
 
 DIGEST_CHARS = 12

@@ -14,9 +14,9 @@ from rich.console import Console
 
 from compiler.compile import CompileResult
 from compiler.progress import Silent
-from compiler.recompute import recompute
-from compiler.recompute_table import number, recompute_tables
-from compiler.recomputed import Circumstances, Figures, Row, compare, not_recomputed
+from compiler.recomputing.recompute import recompute
+from compiler.recomputing.recomputed import Circumstances, Figures, Row, compare, not_recomputed
+from compiler.recomputing.table import number, recompute_tables
 from edge_bundle.errors import CompileOnlyError, DigestMismatchError, EngineError, RuntimeMissingError
 from edge_bundle.keys import TrustPolicy
 from edge_bundle.layout import Layout
@@ -47,7 +47,7 @@ def refuse(monkeypatch: pytest.MonkeyPatch, error: EngineError, *runtimes: str) 
             raise error
         return open_engine(source)
 
-    monkeypatch.setattr("compiler.recompute.open_engine", opener)
+    monkeypatch.setattr("compiler.recomputing.recompute.open_engine", opener)
 
 
 def test_every_figure_is_reproduced(digits: CompileResult) -> None:

@@ -17,8 +17,8 @@ from compiler.measuring.runner import score
 from compiler.metrics.agreement import agreement
 from compiler.metrics.judge import Judge
 from compiler.progress import Progress, Silent
-from compiler.recompute_inputs import RecomputeInputs
-from compiler.recomputed import Circumstances, Figures, Row, compare, not_recomputed
+from compiler.recomputing.inputs import RecomputeInputs
+from compiler.recomputing.recomputed import Circumstances, Figures, Row, compare, not_recomputed
 from compiler.request import MIN_LATENCY_RUNS
 from compiler.toolchain import versions
 from edge_bundle.errors import EngineError

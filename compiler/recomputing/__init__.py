@@ -1,0 +1,1 @@
+"""A signed release measured again, and which of its figures hold."""
