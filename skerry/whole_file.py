@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import tempfile
 from pathlib import Path
@@ -26,6 +27,13 @@ def write_whole(path: Path, data: bytes) -> None:
             _write_beside(path, data)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def hold_writable(path: Path) -> None:
+    """Hold, before long work, that its result can be written; raises ``OSError`` as ``write_whole`` would."""
+    if not path.parent.is_dir():
+        number = errno.ENOTDIR if path.parent.exists() else errno.ENOENT
+        raise OSError(number, os.strerror(number), str(path))
 
 
 def _write_beside(path: Path, data: bytes) -> None:

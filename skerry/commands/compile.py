@@ -14,7 +14,7 @@ from skerry.output import emit, facts
 from skerry.progress import progress_bars
 from skerry.shape_options import BATCHES, DIM
 from skerry.verb import json_option, verbose_option
-from skerry.whole_file import write_whole
+from skerry.whole_file import hold_writable, write_whole
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -79,8 +79,13 @@ def compile_(
     from compiler.compile import compile_bundle
     from compiler.report_json import report
     from compiler.request import CompileRequest
+    from edge_bundle.errors import NotFoundError
 
     model = find_model(model)
+    if not model.exists():
+        raise NotFoundError(what="model", name=str(model))
+    for copy in filter(None, (tar, html)):
+        hold_writable(copy)
     folder = model.parent
     calibration = calibration or _if_there(folder / "calibration.npz")
     request = CompileRequest(

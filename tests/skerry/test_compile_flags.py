@@ -95,3 +95,21 @@ def test_a_fallback_that_nothing_was_made_for_is_told(skerry: Skerry, compiled: 
     done = skerry("compile", MODEL, *compiled.signing, "--out", tmp_path / "b", *options)
     assert done.code == 0, done.err
     assert done.err == "skerry: fallback.profiles of the contract: no variant was made for cpu-in8\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        pytest.param(("none.onnx",), "no model named 'none.onnx'", id="no such model"),
+        pytest.param((MODEL, "--html", "nowhere/a.html"), "nowhere/a.html: No such file or directory", id="page"),
+        pytest.param((MODEL, "--tar", MODEL / "a.tar"), "a.tar: Not a directory", id="archive"),
+    ],
+)
+def test_what_cannot_be_read_or_written_is_told_before_the_work(
+    skerry: Skerry, compiled: Compiled, tmp_path: Path, arguments: tuple[str | Path, ...], said: str
+) -> None:
+    done = skerry("compile", *arguments, *compiled.signing, "--out", tmp_path / "a")
+    assert done.code == ExitCode.BAD_INPUT
+    assert said in done.err
+    assert len(done.err.splitlines()) == 1
+    assert not (tmp_path / "a").exists()
