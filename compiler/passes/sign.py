@@ -127,6 +127,7 @@ def materials(state: Compilation) -> Materials:
             "batches": " ".join(map(str, sorted(request.batches))),
             "dims": " ".join(f"{name}={size}" for name, size in sorted(request.dims.items())),
             "profiles": " ".join(sorted(profile.name for profile in request.profiles)),
+            **({"race": "true"} if request.race else {}),
             "seed": str(request.seed),
         },
     )
