@@ -27,10 +27,18 @@ class TopK:
         """For the contract's output.
 
         Raises:
-            InvalidInputError: the output is no row of scores, or has fewer than ``k``.
+            InvalidInputError: the output is no row of scores, or has only one, or fewer than ``k``.
 
         """
         classes = class_count(rule, file=file)
+        if classes == 1:
+            raise InvalidInputError(
+                file=file,
+                key="accuracy.metric",
+                expected=f"a metric that fits the one number of {rule.name!r}",
+                got="one that looks for the highest of several scores",
+                advice="take auc for a score of yes or no, mae for a quantity",
+            )
         if k > classes:
             expected = f"at most {classes}, the classes of {rule.name!r}"
             raise InvalidInputError(file=file, key="accuracy.k", expected=expected, got=str(k))

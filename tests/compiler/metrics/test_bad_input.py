@@ -80,6 +80,7 @@ def test_areas_need_both_classes(labels: NDArray[Any], slices: tuple[str, ...], 
         pytest.param("", (-1,), r"accuracy.output: expected an output of shape \[batch, classes\]", id="no classes"),
         pytest.param("", (-1, 3, 3), r"accuracy.output: .* got 'y' of shape \[-1, 3, 3\]", id="a map"),
         pytest.param("", (2, 3), "accuracy.output", id="two rows"),
+        pytest.param("", (-1, 1), "accuracy.metric: expected a metric that fits the one number of 'y'", id="one score"),
         pytest.param('metric = "auc"', (-1, 3), "one number per sample, or of two classes", id="auc of three"),
         pytest.param(
             'metric = "top-k"\nk = 6', (-1, 5), "accuracy.k: expected at most 5, the classes", id="k too large"
