@@ -15,6 +15,7 @@ from compiler.measuring.race import Race
 from compiler.metrics.judge import Judge
 from compiler.metrics.scored import Scored
 from compiler.quantization.observed import Observed
+from compiler.quantization.quantize import Quantizer
 from compiler.quantized import Quantized
 from compiler.request import CompileRequest
 from compiler.scheme import Scheme
@@ -76,6 +77,17 @@ class Reference:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Evaluated:
+    """One lowered variant over the evaluation set, held against what is right and against fp32."""
+
+    lowered: Lowered
+    accuracy: AccuracyProof
+    slices: Mapping[str, AccuracyProof]
+    agreement: AgreementProof
+    paired: PairedProof | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Measured:
     """The figures of one lowered variant; a ``Proof`` but for the digest that packaging gives it."""
 
@@ -114,10 +126,12 @@ class Compilation:
     reference_graph: Graph | None = None  # import
     observed: Observed | None = None  # calibrate
     quantized: Mapping[Scheme, Quantized] = field(default_factory=dict)  # quantize
-    lowered: tuple[Lowered, ...] = ()  # lower
-    reference: Reference | None = None  # quantize, or prove
+    quantizers: Mapping[Scheme, Quantizer] = field(default_factory=dict, repr=False)  # quantize
+    lowered: tuple[Lowered, ...] = ()  # lower, then evaluate
+    reference: Reference | None = None  # quantize, or evaluate
+    evaluated: tuple[Evaluated, ...] = ()  # evaluate
     measured: tuple[Measured, ...] = ()  # prove
-    refused: tuple[Refusal, ...] = ()  # quantize, lower, prove
+    refused: tuple[Refusal, ...] = ()  # quantize, lower, evaluate, prove
     races: tuple[Race, ...] = ()  # race
     refs: BundleRefs | None = None  # package
     proofs: tuple[Proof, ...] = ()  # sign

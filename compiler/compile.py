@@ -6,7 +6,7 @@ import errno
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from compiler.compilation import Compilation, Refusal, Stage, need
@@ -39,7 +39,7 @@ class CompileResult:
     """What a compile made. ``bundle_dir`` is the OCI layout; ``variants`` are in the order of the request.
 
     ``refused`` profiles have no variant; ``races`` has the field of every profile that was raced; ``quantized`` has
-    every scheme's layers.
+    every scheme's layers, and those of profiles that have a graph of their own.
     """
 
     name: str
@@ -115,7 +115,7 @@ def _result(state: Compilation) -> CompileResult:
         ),
         refused=state.refused,
         races=state.races,
-        quantized=tuple(state.quantized.values()),
+        quantized=_quantized(state),
         stages=state.stages,
         signed_by=tuple(sorted(key.public.keyid for key in state.request.keys)),
         bundle_dir=state.request.out_dir,
@@ -123,3 +123,14 @@ def _result(state: Compilation) -> CompileResult:
         provenance_path=provenance_path(state.request.out_dir),
         attestations_path=attestations_path(state.request.out_dir),
     )
+
+
+def _quantized(state: Compilation) -> tuple[Quantized, ...]:
+    """Every scheme's graph with the profiles that have it, then the graphs that profiles have of their own."""
+    own = [one.quantized for one in state.lowered if one.quantized and one.quantized.judge]
+    apart = {(one.scheme, name) for one in own for name in one.profiles}
+    shared = [
+        replace(one, profiles=tuple(name for name in one.profiles if (scheme, name) not in apart))
+        for scheme, one in state.quantized.items()
+    ]
+    return (*(one for one in shared if one.profiles), *own)

@@ -14,6 +14,7 @@ from compiler.graph import Graph
 from compiler.importer import summary
 from compiler.passes import (
     calibrate,
+    evaluate,
     fold,
     fuse,
     import_model,
@@ -46,6 +47,7 @@ PASSES = (
     Pass(calibrate.NAME, calibrate.run, calibrate.check),
     Pass(quantize.NAME, quantize.run, quantize.check),
     Pass(lower.NAME, lower.run, lower.check),
+    Pass(evaluate.NAME, evaluate.run, evaluate.check),
     Pass(prove.NAME, prove.run, prove.check),
     Pass(race.NAME, race.run, race.check),
     Pass(package.NAME, package.run, package.check),
@@ -67,7 +69,9 @@ def run_passes(state: Compilation, progress: Progress, passes: tuple[Pass, ...] 
 
 
 def _graphs(state: Compilation) -> list[Graph]:
-    return [*([state.graph] if state.graph else []), *(one.graph for one in state.quantized.values())]
+    """The float graph, the schemes' and those that profiles have of their own."""
+    own = [one.quantized.graph for one in state.lowered if one.quantized and one.quantized.judge]
+    return [*([state.graph] if state.graph else []), *(one.graph for one in state.quantized.values()), *own]
 
 
 def _stage(name: str, graph: Graph) -> Stage:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from hardware_profiles.schema import Profile
+
 
 class Progress(Protocol):
     """Draws (or ignores) the course of a compile; stages follow each other and never nest."""
@@ -23,6 +25,11 @@ def shared_by(profiles: Sequence[str]) -> str:
     """``cpu-int8``, ``cpu-int8 and 2 more``: whom a stage is for, short enough for a line."""
     first, *more = dict.fromkeys(profiles)
     return f"{first} and {len(more)} more" if more else first
+
+
+def candidate(profile: Profile, *, race: bool) -> str:
+    """Whom a stage is for: the profile, and in a race which of its candidates."""
+    return f"{profile.name} as {profile.runtime} {profile.precision.value}" if race else profile.name
 
 
 class Silent:

@@ -14,7 +14,8 @@ class Layer:
 
     ``precision`` is what it computes in: ``int8``, ``a16w8``, ``w8``, ``w4`` or ``float``. ``method`` says how the
     range of its output was found, ``sqnr_db`` how much of the output's power the rounding error of the whole graph up
-    to here leaves (``None`` where it was not measured), ``reason`` why the layer is kept where ``kept``.
+    to here leaves (``None`` where it was not measured), ``alone_db`` what quantizing this layer alone leaves of the
+    output (where accuracy control asked), ``reason`` why the layer is kept where ``kept``.
     """
 
     name: str
@@ -22,16 +23,22 @@ class Layer:
     precision: str
     method: str = ""
     sqnr_db: float | None = None
+    alone_db: float | None = None
     kept: bool = False
     reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quantized:
-    """One scheme's graph, for ``profiles``. ``notes`` are whole sentences on what was tried."""
+    """One scheme's graph, for ``profiles``. ``notes`` are whole sentences on what was tried.
+
+    ``judge`` says whose arithmetic the mix of precisions was held against the contract by: of the one profile that it
+    is for, or, where it is empty, ONNX Runtime's.
+    """
 
     scheme: Scheme
     graph: Graph
     layers: tuple[Layer, ...] = ()
     notes: tuple[str, ...] = ()
     profiles: tuple[str, ...] = ()
+    judge: str = ""

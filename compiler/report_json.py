@@ -41,6 +41,7 @@ def report(result: CompileResult) -> dict[str, Any]:
             {
                 "scheme": str(one.scheme),
                 "profiles": list(one.profiles),
+                "judge": one.judge,
                 "layers": [asdict(layer) for layer in one.layers],
                 "notes": list(one.notes),
             }

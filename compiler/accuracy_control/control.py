@@ -1,44 +1,25 @@
-"""The front door: a quantized graph that keeps the contract, with as few layers put back as that takes."""
+"""The front door: a quantized graph that keeps the contract, with as few layers put back as that takes.
+
+``control`` serves a whole scheme and lets ONNX Runtime judge. ``control_on_device`` serves one profile whose own
+arithmetic turned out to cost more than the contract allows, and lets that arithmetic judge.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
 
-from compiler.accuracy_control.reasons import counted, explained
+from compiler.accuracy_control.few_trials import MAX_TRIALS, few_trials
+from compiler.accuracy_control.reasons import explained, refused
 from compiler.accuracy_control.search import Found, Search
-from compiler.accuracy_control.sensitivity import ROWS, harm
-from compiler.accuracy_control.trial import Quantizer, Trial
-from compiler.compilation import Reference
-from compiler.graph import Graph
+from compiler.accuracy_control.sensitivity import order_of, ranked
+from compiler.accuracy_control.task import NAME, Task, fallback_of, most_kept
+from compiler.accuracy_control.trial import Quantizer, Run, Trial
 from compiler.measuring.runner import reference_scores
 from compiler.progress import Progress, shared_by
-from compiler.promises import missed_accuracy, shortfall
-from compiler.quantization.observed import Row
+from compiler.promises import shortfall
 from compiler.quantized import Quantized
-from compiler.scheme import Scheme
-from edge_bundle.contract import Contract
-from edge_bundle.errors import CompileError, ContractNotMetError
-from hardware_profiles.schema import Activations, Fallback
-
-NAME = "accuracy control"
-
-_WIDE = frozenset({Activations.UINT16, Activations.INT16})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """What is quantized and what it must keep.
-
-    ``profiles`` are named in errors; ``rows`` are calibration samples (none: sensitivity takes evaluation samples).
-    """
-
-    graph: Graph
-    scheme: Scheme
-    rows: Sequence[Row]
-    contract: Contract
-    reference: Reference
-    profiles: tuple[str, ...]
+from edge_bundle.proof import AccuracyProof
 
 
 def control(quantizer: Quantizer, first: Quantized, task: Task, progress: Progress) -> Quantized:
@@ -52,78 +33,76 @@ def control(quantizer: Quantizer, first: Quantized, task: Task, progress: Progre
 
     """
     progress.start(f"{NAME} {shared_by(task.profiles)}", task.reference.judge.dataset.samples)
-    tried = _hold(first, frozenset(), task, progress.advance)
+    tried = _held(_by_onnxruntime(first, task, progress.advance), frozenset(), task)
     progress.done()
     if tried.holds:
         return first
-    precision = _fallback(task.scheme)
-    layers = [layer.name for layer in first.layers if layer.precision != "float"]
-    if precision is None or not layers:
-        raise _refused(Found(best=tried, without={}, freed=frozenset(), trials=0), task, None)
-    harms = _sensitivity(quantizer, layers, precision, task, progress)
-
-    def mixed(kept: frozenset[str]) -> Quantized:
-        return quantizer.quantize(dict.fromkeys(sorted(kept), precision))
+    precision = fallback_of(task.scheme)
+    if precision is None or all(layer.precision == "float" for layer in first.layers):
+        raise refused(_nothing(tried), task, None)
+    first = ranked(quantizer, first, precision, task, progress)
+    order = order_of(first)
 
     def attempt(kept: frozenset[str]) -> Trial:
-        trial = _hold(mixed(kept), kept, task)
+        trial = _held(_by_onnxruntime(_mixed(quantizer, kept, precision), task), kept, task)
         progress.advance()
         return trial
 
-    # A graph that is float throughout is no variant of this profile; one of 16 bits still is.
-    most = len(harms) - (precision == Fallback.FLOAT)
-    progress.start(f"{NAME}: mixes", 0)
-    found = Search(tried, list(harms), attempt, most=most).run()
+    progress.start(f"{NAME} {shared_by(task.profiles)}: mixes", 0)
+    found = Search(tried, order, attempt, most=most_kept(len(order), precision)).run()
     progress.done()
     if not found.best.holds:
-        raise _refused(found, task, precision)
-    return explained(mixed(found.best.kept), found, tried, harms, task.reference.accuracy)
+        raise refused(found, task, precision)
+    return explained(_mixed(quantizer, found.best.kept, precision), first, found, tried, task)
 
 
-def _hold(
-    quantized: Quantized, kept: frozenset[str], task: Task, on_sample: Callable[[], None] = lambda: None
-) -> Trial:
-    """Run the evaluation set, and compare with the contract."""
-    reference, judge = task.reference, task.reference.judge
-    outputs = reference_scores(quantized.graph.model, task.contract, judge.dataset, on_sample=on_sample)
-    accuracy = judge.accuracy(judge.score(outputs))
-    missed = shortfall(task.contract, accuracy, reference.accuracy)
+def control_on_device(
+    quantizer: Quantizer, first: Quantized, accuracy: AccuracyProof, task: Task, run: Run, progress: Progress
+) -> Quantized:
+    """The mix that keeps the contract as the device computes, with at least the layers kept that ``first`` keeps.
+
+    ``first`` is ``ranked``, if there is anything to fall back to; ``accuracy`` is what the device made of it. ``run``
+    compiles a mix for the device and runs the evaluation set there, at most ``few_trials.MAX_TRIALS`` times.
+
+    Raises:
+        ContractNotMetError: no mix keeps it, or there is nothing to fall back to; the best one is told.
+
+    """
+    before = frozenset(layer.name for layer in first.layers if layer.kept)
+    tried, precision = _held(accuracy, before, task), fallback_of(task.scheme)
+    order = order_of(first)
+    if precision is None or not order:
+        raise refused(_nothing(tried), task, None)
+
+    def attempt(kept: frozenset[str]) -> Trial | None:
+        got = run(_mixed(quantizer, kept, precision))
+        progress.advance()
+        return None if got is None else _held(got, kept, task)
+
+    progress.start(f"{NAME} {shared_by(task.profiles)}: own mixes", MAX_TRIALS)
+    found = few_trials(tried, order, attempt, most=most_kept(len(order), precision))
+    progress.done()
+    if not found.best.holds:
+        raise refused(found, task, precision)
+    made = explained(_mixed(quantizer, found.best.kept, precision), first, found, tried, task)
+    return replace(made, profiles=task.profiles, judge=task.judge)
+
+
+def _mixed(quantizer: Quantizer, kept: frozenset[str], precision: str) -> Quantized:
+    return quantizer.quantize(dict.fromkeys(sorted(kept), precision))
+
+
+def _nothing(tried: Trial) -> Found:
+    """The result of a search that has nothing to try."""
+    return Found(best=tried, without={}, freed=frozenset(), trials=0)
+
+
+def _held(accuracy: AccuracyProof, kept: frozenset[str], task: Task) -> Trial:
+    missed = shortfall(task.contract, accuracy, task.reference.accuracy)
     return Trial(kept=kept, accuracy=accuracy, shortfall=missed)
 
 
-def _sensitivity(
-    quantizer: Quantizer, layers: Sequence[str], precision: str, task: Task, progress: Progress
-) -> dict[str, float]:
-    progress.start(f"{NAME}: sensitivity", len(layers))
-    dataset = task.reference.judge.dataset
-    rows = task.rows or [dataset.row(index) for index in range(min(ROWS, dataset.samples))]
-    found = harm(task.graph, quantizer, layers, precision, rows, task.contract.scored.name, progress)
-    progress.done()
-    return dict(found)
-
-
-def _fallback(scheme: Scheme) -> str | None:
-    """What layers go back to; ``None`` where the device has nothing better than the scheme."""
-    if scheme.activations is None:
-        return Fallback.FLOAT.value if scheme.fallback is Fallback.FLOAT else None
-    if scheme.fallback is Fallback.NONE or (scheme.fallback is Fallback.INT16 and scheme.activations in _WIDE):
-        return None
-    return scheme.fallback.value
-
-
-def _refused(found: Found, task: Task, precision: str | None) -> ContractNotMetError:
-    """The best mix, in numbers."""
-    best, kept = found.best, len(found.best.kept)
-    missed = missed_accuracy(task.contract, ", ".join(task.profiles), best.accuracy, task.reference.accuracy)
-    if missed is None:
-        raise CompileError(stage=NAME, detail="expected a mix that misses the contract, got one that keeps it")
-    mix = f"with {counted(kept)} in {precision}" if kept else f"with every layer as {task.scheme}"
-    told = f"the best of {found.trials + 1} mixes" if precision else "and the device has nothing else to fall back to"
-    advice = "give more or more typical calibration samples, allow a larger max_drop, or take a profile of more bits"
-    return ContractNotMetError(
-        profile=missed.profile,
-        rule=missed.rule,
-        expected=missed.expected,
-        got=f"{missed.got}, {mix}, {told}",
-        advice=advice,
-    )
+def _by_onnxruntime(quantized: Quantized, task: Task, on_sample: Callable[[], None] = lambda: None) -> AccuracyProof:
+    judge = task.reference.judge
+    outputs = reference_scores(quantized.graph.model, task.contract, judge.dataset, on_sample=on_sample)
+    return judge.accuracy(judge.score(outputs))

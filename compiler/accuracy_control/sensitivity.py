@@ -9,15 +9,38 @@ orders them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
+from compiler.accuracy_control.task import NAME, Task
 from compiler.accuracy_control.trial import Quantizer
 from compiler.graph import Graph
-from compiler.progress import Progress
+from compiler.progress import Progress, shared_by
 from compiler.quantization.evaluate import sqnr_db, values_of
 from compiler.quantization.observed import Row
+from compiler.quantized import Quantized
 
 ROWS = 8
 """Calibration samples per layer: an order needs no precise figure, and every layer runs them all."""
+
+
+def ranked(quantizer: Quantizer, first: Quantized, precision: str, task: Task, progress: Progress) -> Quantized:
+    """``first``, and ``alone_db`` of every layer that it does not hold in float; measured once."""
+    layers = [layer.name for layer in first.layers if layer.precision != "float" and not layer.kept]
+    if all(layer.alone_db is not None for layer in first.layers if layer.name in layers):
+        return first
+    progress.start(f"{NAME} {shared_by(task.profiles)}: sensitivity", len(layers))
+    dataset = task.reference.judge.dataset
+    rows = task.rows or [dataset.row(index) for index in range(min(ROWS, dataset.samples))]
+    found = harm(task.graph, quantizer, layers, precision, rows, task.contract.scored.name, progress)
+    progress.done()
+    measured = tuple(replace(layer, alone_db=found.get(layer.name, layer.alone_db)) for layer in first.layers)
+    return replace(first, layers=measured)
+
+
+def order_of(quantized: Quantized) -> list[str]:
+    """The layers that may still be kept, the most harmful first."""
+    may = [(layer.alone_db, layer.name) for layer in quantized.layers if layer.alone_db is not None and not layer.kept]
+    return [name for _, name in sorted(may, key=lambda pair: pair[0])]
 
 
 def harm(

@@ -40,3 +40,6 @@ class Trial:
 
 Try: TypeAlias = Callable[[frozenset[str]], Trial]
 """Quantizes with these layers kept, runs the evaluation set, and compares with the contract."""
+
+Run: TypeAlias = Callable[[Quantized], AccuracyProof | None]
+"""Compiles a graph for a device and runs the evaluation set there; ``None`` where the device's tools refuse it."""

@@ -10,27 +10,16 @@ Ensures:
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
+from compiler import lowering
 from compiler.attempts import attempt, refuse, remaining
-from compiler.batches import Batches, batch_sizes
 from compiler.compilation import Compilation, Refusal
-from compiler.graph import Graph
-from compiler.measuring.variant_source import source_of_lowered
 from compiler.passes.ensures import ensure
 from compiler.progress import Progress
+from compiler.quantized import Quantized
 from compiler.scheme import scheme_of
-from compiler.targets.refused import refused
-from compiler.targets.registry import target_of
-from compiler.targets.target import Lowered, TargetJob
-from edge_bundle.errors import (
-    DeviceMissingError,
-    EngineError,
-    LimitExceededError,
-    PlacementError,
-    RuntimeMissingError,
-    WrongTargetError,
-)
-from edge_runtime.factory import open_engine
+from compiler.targets.target import Lowered
 from hardware_profiles.schema import Profile
 
 NAME = "lower"
@@ -46,10 +35,10 @@ def run(state: Compilation, progress: Progress) -> Compilation:
     """
     profiles = remaining(state)
     progress.start(NAME, len(profiles))
-    batches = batch_sizes(state.sources.contract, state.request)
     made: list[Lowered | Refusal] = []
     for profile in profiles:
-        made.append(attempt(state, profile, NAME, lambda profile=profile: _lower(state, profile, batches)))  # type: ignore[misc]
+        work = partial(lowering.lower, state, profile, _quantized_for(state, profile))
+        made.append(attempt(state, profile, NAME, work))
         progress.advance()
     progress.done()
     state = refuse(state, [one for one in made if isinstance(one, Refusal)])
@@ -63,35 +52,5 @@ def check(state: Compilation) -> None:
         ensure(variant.entrypoint in variant.files, stage=NAME, promise="the entrypoint is among the files")
 
 
-def _lower(state: Compilation, profile: Profile, batches: Batches) -> Lowered:
-    job = TargetJob(graph=_graph_for(state, profile), profile=profile, contract=state.sources.contract, batches=batches)
-    variant = target_of(profile)(job)
-    _check_size(variant)
-    _try_load(state, variant)
-    return variant
-
-
-def _graph_for(state: Compilation, profile: Profile) -> Graph:
-    return state.quantized[scheme_of(profile)].graph if profile.precision.quantized else state.current
-
-
-def _check_size(variant: Lowered) -> None:
-    size, limit = sum(map(len, variant.files.values())), variant.profile.limits.max_artifact_bytes
-    if size > limit:
-        raise LimitExceededError(
-            what=f"artifact for profile {variant.profile.name}",
-            limit=limit,
-            got=size,
-            unit="bytes",
-            advice="use a smaller model or a lower precision, or leave the profile out",
-        )
-
-
-def _try_load(state: Compilation, variant: Lowered) -> None:
-    source = variant.stand_in or source_of_lowered(variant, state.sources.contract)
-    try:
-        open_engine(source).close()
-    except (RuntimeMissingError, DeviceMissingError, PlacementError, WrongTargetError):
-        raise
-    except EngineError as error:
-        raise refused(variant.profile, error) from error
+def _quantized_for(state: Compilation, profile: Profile) -> Quantized | None:
+    return state.quantized[scheme_of(profile)] if profile.precision.quantized else None

@@ -1,4 +1,4 @@
-"""Pass 10, package: all variants into one OCI image layout, written beside its place and moved there in one step.
+"""Pass 11, package: all variants into one OCI image layout, written beside its place and moved there in one step.
 
 Requires: measured variants; an empty staging directory.
 Ensures:

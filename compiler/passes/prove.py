@@ -1,10 +1,10 @@
-"""Pass 8, prove: run every variant on the evaluation set and hold it against the contract.
+"""Pass 9, prove: what every variant is like to run, beside what it answers: speed, memory, bits that change.
 
-Requires: lowered variants whose runtimes are installed here; an evaluation set that suits the metric.
+Requires: evaluated variants.
 Ensures:
     1. one ``Measured`` per profile, with accuracy, agreement, latency, memory, placement and determinism;
-    2. accuracy and latency keep the contract's promises;
-    3. the profile's numeric class, unless one bit contradicts it (``compiler/measuring/determinism.py``): that fails the profile;
+    2. latency keeps the contract's promise;
+    3. the profile's numeric class, unless one bit contradicts it (``measuring/determinism.py``), which fails it;
     4. a latency only where the variant ran on its own kind of device: an emulator says nothing of speed;
     5. nodes run where the target's compiler said.
 """
@@ -16,18 +16,15 @@ from datetime import UTC, datetime
 from functools import partial
 
 from compiler.attempts import attempt, refuse, remaining
-from compiler.compilation import Compilation, Measured, Reference, Refusal, Sources
+from compiler.compilation import Compilation, Evaluated, Measured, Refusal, Sources
 from compiler.dataset import Dataset
 from compiler.measuring.determinism import Plan, check_claim, look_for_differences, plan_for
 from compiler.measuring.goldens import golden_inputs, make_goldens
 from compiler.measuring.latency import measure_latency
-from compiler.measuring.runner import score, tensors
 from compiler.measuring.variant_source import source_of_lowered
-from compiler.metrics.agreement import agreement
 from compiler.passes.ensures import ensure
-from compiler.progress import Progress
-from compiler.promises import check_accuracy, check_latency
-from compiler.reference import reference_of
+from compiler.progress import Progress, candidate
+from compiler.promises import check_latency
 from compiler.request import CompileRequest
 from compiler.targets.target import Lowered
 from edge_bundle.contract import Contract
@@ -36,33 +33,30 @@ from edge_bundle.placement import check_placement
 from edge_bundle.proof import Execution, LatencyProof, MeasuredOn
 from edge_runtime.engine import Engine, EngineSource
 from edge_runtime.factory import open_engine
-from edge_runtime.trial import try_out
 from hardware_profiles.detect import detect
 from hardware_profiles.same_host import flags_digest
 
 NAME = "prove"
 
-TRIED = frozenset({"litert", "qnn"})
-"""Runtimes that get files of a writer of our own or of a vendor's compiler: a crash must cost that profile alone."""
-
 
 def run(state: Compilation, progress: Progress) -> Compilation:
-    """Measure the reference, then every variant.
+    """Measure every variant.
 
     Raises:
-        ContractNotMetError: names the profile, the rule, and by how much it is missed.
+        ContractNotMetError: names the profile, and by how much the latency is missed.
         NumericClassError: names the profile and the run whose bits contradict the profile's claim.
         PlacementError: nodes run elsewhere than the target's compiler said.
         EngineError: a runtime fails on a sample.
 
     """
-    reference = reference_of(state, progress)
     made: list[Measured | Refusal] = []
-    for variant in state.lowered:
-        work = partial(measure, variant, state.sources, reference, state.request, progress)
-        made.append(attempt(state, variant.profile, NAME, work))
+    for evaluated in state.evaluated:
+        profile = evaluated.lowered.profile
+        progress.start(f"{NAME} {candidate(profile, race=state.request.race)}", 0)
+        made.append(attempt(state, profile, NAME, partial(measure, evaluated, state.sources, state.request)))
+        progress.done()
     state = refuse(state, [one for one in made if isinstance(one, Refusal)])
-    return replace(state, reference=reference, measured=tuple(one for one in made if isinstance(one, Measured)))
+    return replace(state, measured=tuple(one for one in made if isinstance(one, Measured)))
 
 
 def check(state: Compilation) -> None:
@@ -79,20 +73,11 @@ def check(state: Compilation) -> None:
         ensure(on_device or measured.latency is None, stage=NAME, promise="no speed of an emulator")
 
 
-def measure(
-    variant: Lowered, sources: Sources, reference: Reference, request: CompileRequest, progress: Progress
-) -> Measured:
-    """All figures of one variant; the contract is checked as soon as a figure is known."""
-    contract, dataset, name = sources.contract, sources.evaluation, variant.profile.name
-    source = variant.stand_in or source_of_lowered(variant, contract)
-    progress.start(f"{NAME} {name}", dataset.samples)
-    if source.runtime in TRIED:
-        try_out(source, tensors(dataset, 0))
+def measure(evaluated: Evaluated, sources: Sources, request: CompileRequest) -> Measured:
+    """All figures of one variant; a promise is checked as soon as its figure is known."""
+    variant, contract, dataset = evaluated.lowered, sources.contract, sources.evaluation
+    source, name = variant.stand_in or source_of_lowered(variant, contract), variant.profile.name
     with open_engine(source) as engine:
-        outputs = score(engine, dataset, contract.scored, on_sample=progress.advance)
-        judge, scored = reference.judge, reference.judge.score(outputs)
-        got = judge.accuracy(scored)
-        check_accuracy(contract, name, got, reference.accuracy)
         if variant.stand_in is None:
             check_placement(variant.placement, engine.placement, runtime=source.runtime)
         found = look_for_differences(engine, source, dataset, _plan(variant, engine, source, contract))
@@ -102,15 +87,14 @@ def measure(
         check_latency(contract, name, latency)
         measured_on = _measured_on(variant, source, engine)
         placement = variant.placement or engine.placement
-    progress.done()
     return Measured(
         lowered=variant,
         numeric_class=variant.profile.numeric_class,
         goldens=goldens,
-        accuracy=got,
-        slices=judge.slices(scored),
-        agreement=agreement(outputs, reference.outputs),
-        paired=judge.paired(scored, reference.scored),
+        accuracy=evaluated.accuracy,
+        slices=evaluated.slices,
+        agreement=evaluated.agreement,
+        paired=evaluated.paired,
         latency=latency,
         peak_rss_bytes=found.peak_rss_bytes,
         determinism=found.proof,

@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
-from compiler.accuracy_control.control import Task, control
+from compiler.accuracy_control.control import control
+from compiler.accuracy_control.task import Task
 from compiler.attempts import attempt, refuse, remaining
 from compiler.compilation import Compilation, Refusal, need
 from compiler.passes.ensures import ensure
@@ -48,6 +49,7 @@ def run(state: Compilation, progress: Progress) -> Compilation:
         return state
     observed = state.observed or nothing_observed(state.current.digest)
     state = replace(state, reference=reference_of(state, progress))
+    quantizers: dict[Scheme, Quantizer] = {}
     quantized: dict[Scheme, Quantized] = {}
     refusals: list[Refusal] = []
     for scheme, profiles in by_scheme.items():
@@ -55,18 +57,19 @@ def run(state: Compilation, progress: Progress) -> Compilation:
         if isinstance(made, Refusal):
             refusals += [replace(made, profile=profile) for profile in profiles]
         else:
-            quantized[scheme] = made
-    return refuse(replace(state, quantized=quantized), refusals)
+            quantizers[scheme], quantized[scheme] = made
+    return refuse(replace(state, quantized=quantized, quantizers=quantizers), refusals)
 
 
 def _quantize(
     state: Compilation, observed: Observed, scheme: Scheme, profiles: Sequence[Profile], progress: Progress
-) -> Quantized:
-    """The graph that keeps the contract. What float misses already is told before anything is searched for."""
+) -> tuple[Quantizer, Quantized]:
+    """What makes a scheme's graphs, and the one that holds. What float misses already is told before any search."""
     names = tuple(dict.fromkeys(profile.name for profile in profiles))
+    candidates = [f"{one.name} as {one.runtime}" for one in profiles] if state.request.race else names
     contract, reference = state.sources.contract, need(state.reference, "fp32 reference")
     check_reference(contract, ", ".join(names), reference.accuracy)
-    quantizer = Quantizer(state.current, observed, scheme, progress, f"{NAME} {shared_by(names)}")
+    quantizer = Quantizer(state.current, observed, scheme, progress, f"{NAME} {shared_by(candidates)}")
     task = Task(
         graph=state.current,
         scheme=scheme,
@@ -75,7 +78,7 @@ def _quantize(
         reference=reference,
         profiles=names,
     )
-    return replace(control(quantizer, quantizer.quantize({}), task, progress), profiles=names)
+    return quantizer, replace(control(quantizer, quantizer.quantize({}), task, progress), profiles=names)
 
 
 def check(state: Compilation) -> None:

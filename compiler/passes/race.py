@@ -1,4 +1,4 @@
-"""Pass 9, race: of every profile's measured candidates the fastest stays.
+"""Pass 10, race: of every profile's measured candidates the fastest stays.
 
 Requires: measured candidates, all of which keep the contract.
 Ensures:

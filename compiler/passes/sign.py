@@ -1,4 +1,4 @@
-"""Pass 11, sign: provenance and proofs are signed and attached, the bundle is verified as a node would, and published.
+"""Pass 12, sign: provenance and proofs are signed and attached, the bundle is verified as a node would, and published.
 
 Requires: a bundle in the staging directory; at least one signing key.
 Ensures:
@@ -17,7 +17,7 @@ from compiler.progress import Progress
 from compiler.publishing.documents import write_documents
 from compiler.publishing.ml_bom import ml_bom
 from compiler.publishing.publish import publish, staging_dir
-from compiler.scheme import scheme_of
+from compiler.quantized import Quantized
 from compiler.toolchain import versions
 from edge_bundle.attestation import Materials, build_proofs, build_provenance
 from edge_bundle.bundle import attach, release_index
@@ -27,7 +27,6 @@ from edge_bundle.keys import TrustPolicy
 from edge_bundle.layout import Layout
 from edge_bundle.proof import MAX_LISTED, KeptLayer, Proof, QuantizationProof
 from edge_bundle.walk import walk_source
-from hardware_profiles.schema import Profile
 
 NAME = "sign"
 
@@ -84,7 +83,7 @@ def proof(measured: Measured, state: Compilation) -> Proof:
         latency=measured.latency,
         estimate=measured.lowered.estimate,
         placement=measured.placement,
-        quantization=_quantization(measured.lowered.profile, state),
+        quantization=_quantization(measured.lowered.quantized, state),
         determinism=measured.determinism,
         peak_rss_bytes=measured.peak_rss_bytes,
         artifact_bytes=sum(len(data) for data in measured.lowered.files.values()),
@@ -94,10 +93,10 @@ def proof(measured: Measured, state: Compilation) -> Proof:
     )
 
 
-def _quantization(profile: Profile, state: Compilation) -> QuantizationProof | None:
-    if not profile.precision.quantized:
+def _quantization(made: Quantized | None, state: Compilation) -> QuantizationProof | None:
+    if made is None:
         return None
-    made, dataset = state.quantized[scheme_of(profile)], state.sources.calibration
+    dataset = state.sources.calibration
     kept = [
         KeptLayer(layer=one.name, operator=one.operator, precision=one.precision, reason=one.reason)
         for one in made.layers

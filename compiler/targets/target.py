@@ -8,6 +8,7 @@ from typing import Protocol
 
 from compiler.batches import Batches
 from compiler.graph import Graph
+from compiler.quantized import Quantized
 from edge_bundle.contract import Contract
 from edge_bundle.proof import EstimateProof, Execution, PlacementProof
 from edge_runtime.engine import EngineSource
@@ -32,7 +33,8 @@ class Lowered:
     """The artifact of one profile: file name -> bytes, and the file that the runtime opens.
 
     ``execution`` says what runs it when it is proven; a ``stand_in`` is what is run where nothing here can run the
-    artifact itself. ``placement`` and ``estimate`` are what the vendor's compiler reported.
+    artifact itself. ``placement`` and ``estimate`` are what the vendor's compiler reported. ``quantized`` is what it
+    was made of, where that is no float graph; ``compiler/lowering.py`` fills it.
     """
 
     profile: Profile
@@ -43,6 +45,7 @@ class Lowered:
     stand_in: EngineSource | None = field(default=None, repr=False)
     placement: PlacementProof | None = None
     estimate: EstimateProof | None = None
+    quantized: Quantized | None = field(default=None, repr=False)
 
 
 class Target(Protocol):

@@ -160,7 +160,7 @@ def test_progress_names_every_stage_once(tmp_path: Path) -> None:
     compile_bundle(classifier_job(tmp_path, profiles=("cpu-int8",)), progress=seen)
     assert [stage for stage, _ in seen.stages] == [
         "import", "normalise", "fold", "fuse", "calibrate", "fp32 reference", "quantize cpu-int8",
-        "accuracy control cpu-int8", "lower", "prove cpu-int8", "package", "sign",
+        "accuracy control cpu-int8", "lower", "evaluate cpu-int8", "prove cpu-int8", "package", "sign",
     ]  # fmt: skip
     assert seen.steps == sum(total for _, total in seen.stages)
     assert seen.ended == len(seen.stages)

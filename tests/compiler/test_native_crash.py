@@ -39,7 +39,7 @@ def test_a_runtime_that_crashes_costs_its_own_profile(tmp_path: Path) -> None:
     pytest.importorskip("ai_edge_litert")
     result = compile_bundle(digits_request(tmp_path / "bundle", "litert-fp32", "wasm-simd128"))
     (refusal,) = result.refused
-    assert (refusal.profile.name, refusal.stage) == ("litert-fp32", "prove")
+    assert (refusal.profile.name, refusal.stage) == ("litert-fp32", "evaluate")
     assert "crashed: SIGSEGV" in str(refusal.error)
     assert [variant.manifest.profile for variant in result.variants] == ["wasm-simd128"]
 

@@ -42,8 +42,8 @@ def _through(state: Compilation, *passes: str) -> Compilation:
 def test_the_list_is_the_design() -> None:
     names = [step.name for step in PASSES]
     assert names == [
-        "import", "normalise", "fold", "fuse", "calibrate", "quantize", "lower", "prove", "race", "package",
-        "sign",
+        "import", "normalise", "fold", "fuse", "calibrate", "quantize", "lower", "evaluate", "prove", "race",
+        "package", "sign",
     ]  # fmt: skip
 
 
