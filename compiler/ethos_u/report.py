@@ -13,6 +13,9 @@ from compiler.tflite.schema import schema
 
 KIB = 1024
 
+_MAX_NUMBER = 2.0**43
+"""Largest number in a summary; times ``KIB`` it still fits the integers of JSON."""
+
 NPU_OPERATOR = b"ethos-u"
 """The custom operator that Vela puts in place of everything that the NPU runs."""
 
@@ -54,7 +57,7 @@ def read_summary(text: str, *, all_in_sram: bool) -> Summary:
     onchipflash").
 
     Raises:
-        ValueError: a column is missing or holds no number.
+        ValueError: a column is missing, or holds no number or an impossible one.
 
     """
     rows = list(csv.DictReader(io.StringIO(text)))
@@ -111,4 +114,7 @@ def _bytes(row: Mapping[str, str], column: str) -> int:
 def _number(row: Mapping[str, str], column: str) -> float:
     if row.get(column) is None:
         raise ValueError(f"expected a column {column}, got none")
-    return float(row[column])
+    number = float(row[column])
+    if not 0.0 <= number < _MAX_NUMBER:
+        raise ValueError(f"expected a number from 0 in column {column}, got {row[column]}")
+    return number

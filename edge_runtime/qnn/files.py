@@ -26,7 +26,7 @@ class Context(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     """One batch size (1 for a model of fixed shapes) and the file that has its context."""
 
     batch: BatchSize
-    file: Annotated[str, msgspec.Meta(pattern=r"^b[1-9][0-9]{0,3}\.onnx$")]
+    file: Annotated[str, msgspec.Meta(pattern=r"^b[1-9][0-9]{0,3}\.onnx$(?!\n)")]
 
 
 class ContextIndex(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -36,10 +36,10 @@ class ContextIndex(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     """
 
     schema: Annotated[int, msgspec.Meta(ge=INDEX_SCHEMA, le=INDEX_SCHEMA)] = INDEX_SCHEMA
-    htp_arch: Annotated[str, msgspec.Meta(pattern=r"^v[0-9]{2,3}$")]
-    soc: Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9]{2,16}$")]
+    htp_arch: Annotated[str, msgspec.Meta(pattern=r"^v[0-9]{2,3}$(?!\n)")]
+    soc: Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9]{2,16}$(?!\n)")]
     soc_model: Annotated[int, msgspec.Meta(ge=1, le=1 << 16)]
-    sdk_version: Annotated[str, msgspec.Meta(pattern=r"^[0-9]+(\.[0-9]+){1,3}$")]
+    sdk_version: Annotated[str, msgspec.Meta(pattern=r"^[0-9]+(\.[0-9]+){1,3}$(?!\n)")]
     contexts: Annotated[tuple[Context, ...], msgspec.Meta(min_length=1, max_length=MAX_CONTEXTS)]
 
     @property

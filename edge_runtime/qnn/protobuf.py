@@ -5,7 +5,8 @@ Source: protobuf.dev/programming-guides/encoding. Groups, which nobody writes an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 from edge_bundle.errors import FormatError
 
@@ -43,6 +44,25 @@ def fields(data: memoryview) -> Iterator[tuple[int, Value]]:
             raise _broken(f"{size} bytes of field {number}", f"{end - at}")
         yield number, data[at : at + size]
         at += size
+
+
+Fields: TypeAlias = Callable[[memoryview], Iterator[tuple[int, Value]]]
+"""``fields``, or one that counts."""
+
+
+def at_most(most: int) -> Fields:
+    """``fields`` for all messages of one file, which raises ``FormatError`` beyond so many fields in all."""
+    left = most
+
+    def counted(data: memoryview) -> Iterator[tuple[int, Value]]:
+        nonlocal left
+        for one in fields(data):
+            left -= 1
+            if left < 0:
+                raise _broken(f"at most {most} fields", "more")
+            yield one
+
+    return counted
 
 
 def message(value: Value) -> memoryview:

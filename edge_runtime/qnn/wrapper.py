@@ -6,7 +6,8 @@ Held, so that a runtime takes nothing but these bytes and starts nothing but its
     2. a context node has the attributes that the compiler writes, and no other;
     3. every other node is a standard operator with no graph inside;
     4. no tensor lies in another file; no functions, no training;
-    5. the toolchain's own note says what the contexts were compiled for.
+    5. the toolchain's own note says what the contexts were compiled for;
+    6. nodes and fields are few: what is looked at, field by field, ends soon.
 
 Source: ``onnx.proto3``, and com.microsoft.EPContext in ONNX Runtime's ``docs/ContribOperators.md``.
 """
@@ -19,12 +20,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edge_bundle.errors import FormatError
-from edge_runtime.qnn.protobuf import Value, fields, message, number, text
+from edge_runtime.qnn.protobuf import Fields, Value, at_most, message, number, text
 
 PROVIDER = "QNNExecutionProvider"
 
 MAX_NODES = 1000
 """Nodes in one wrapper; ours have one context and a handful on the CPU."""
+
+MAX_FIELDS = 100_000
+"""Fields of all messages in one wrapper; ours have some hundreds. Each costs about a microsecond to look at."""
 
 _COMPATIBILITY_KEY = f"ep_compatibility_info.{PROVIDER}"
 
@@ -118,6 +122,7 @@ def read_wrapper(data: bytes, *, name: str) -> Wrapper:
     """Look through a wrapper. Raises ``FormatError`` that names the file and the rule that it breaks."""
     graph: memoryview | None = None
     notes: dict[str, str] = {}
+    fields = at_most(MAX_FIELDS)
     for field, value in fields(memoryview(data)):
         if field not in set(_Model):
             raise _refused(name, "a model without functions or training", f"field {field}")
@@ -126,11 +131,11 @@ def read_wrapper(data: bytes, *, name: str) -> Wrapper:
                 raise _refused(name, "one graph", "a second")
             graph = message(value)
         elif field == _Model.NOTES:
-            key, note = _note(value)
+            key, note = _note(value, fields)
             notes[key] = note
     if graph is None:
         raise _refused(name, "a graph", "none")
-    nodes = _read_graph(graph, name)
+    nodes = _read_graph(graph, name, fields)
     binaries, contexts = nodes.count(_Context.MAIN), sum(isinstance(node, _Context) for node in nodes)
     if binaries != 1:
         raise _refused(name, "a context with the binary of all", f"{binaries} of {contexts} contexts")
@@ -141,22 +146,22 @@ def read_wrapper(data: bytes, *, name: str) -> Wrapper:
     return Wrapper(found[1], f"v{found[2]}", int(found[3]), contexts, others)
 
 
-def _read_graph(graph: memoryview, name: str) -> list[str | _Context]:
+def _read_graph(graph: memoryview, name: str, fields: Fields) -> list[str | _Context]:
     """For every node what ``_read_node`` gives."""
     nodes: list[str | _Context] = []
     for field, value in fields(graph):
         if field not in set(_Graph):
             raise _refused(name, "a graph of nodes and tensors", f"field {field}")
         if field == _Graph.TENSOR:
-            _check_tensor(message(value), name)
+            _check_tensor(message(value), name, fields)
         elif field == _Graph.NODE:
             if len(nodes) == MAX_NODES:
                 raise _refused(name, f"at most {MAX_NODES} nodes", "more")
-            nodes.append(_read_node(message(value), name))
+            nodes.append(_read_node(message(value), name, fields))
     return nodes
 
 
-def _read_node(node: memoryview, name: str) -> str | _Context:
+def _read_node(node: memoryview, name: str, fields: Fields) -> str | _Context:
     """The kind of a context, or the operator and the name of any other node."""
     texts: dict[int, str] = {_Node.NAME: "", _Node.OPERATOR: "", _Node.DOMAIN: ""}
     attributes = []
@@ -168,19 +173,19 @@ def _read_node(node: memoryview, name: str) -> str | _Context:
     title, operator, domain = texts.values()
     where = f"{name}: node {title!r}"
     if (operator, domain) == ("EPContext", "com.microsoft"):
-        return _read_context(attributes, where)
+        return _read_context(attributes, where, fields)
     if domain not in ("", "ai.onnx"):
         raise _refused(where, "operators of ai.onnx beside contexts", f"{domain}.{operator}")
     for attribute in attributes:
-        _check_attribute(attribute, where)
+        _check_attribute(attribute, where, fields)
     return f"{operator} {title}"
 
 
-def _read_context(attributes: list[memoryview], where: str) -> _Context:
+def _read_context(attributes: list[memoryview], where: str, fields: Fields) -> _Context:
     """Rules 1 and 2."""
     values: dict[str, int | str | None] = {}
     for attribute in attributes:
-        key, value = _scalar(attribute)
+        key, value = _scalar(attribute, fields)
         if key not in _CONTEXT_ATTRIBUTES or key in values:
             raise _refused(where, f"attributes {', '.join(sorted(_CONTEXT_ATTRIBUTES))}, each once", repr(key))
         values[key] = value
@@ -195,7 +200,7 @@ def _read_context(attributes: list[memoryview], where: str) -> _Context:
     return _Context.MAIN if main else _Context.PART
 
 
-def _scalar(attribute: memoryview) -> tuple[str, int | str | None]:
+def _scalar(attribute: memoryview, fields: Fields) -> tuple[str, int | str | None]:
     """Name and value of an integer or a string; ``None`` for a context binary, which is no text."""
     key = ""
     value: int | str | None = None
@@ -209,22 +214,22 @@ def _scalar(attribute: memoryview) -> tuple[str, int | str | None]:
     return key, value
 
 
-def _check_attribute(attribute: memoryview, where: str) -> None:
+def _check_attribute(attribute: memoryview, where: str, fields: Fields) -> None:
     """Rules 3 and 4, for a node that is no context."""
     for field, content in fields(attribute):
         if field not in set(_Attribute):
             raise _refused(where, "no graph inside a node", f"field {field}")
         if field in (_Attribute.TENSOR, _Attribute.TENSORS):
-            _check_tensor(message(content), where)
+            _check_tensor(message(content), where, fields)
 
 
-def _check_tensor(tensor: memoryview, where: str) -> None:
+def _check_tensor(tensor: memoryview, where: str, fields: Fields) -> None:
     for field, content in fields(tensor):
         if field == _TENSOR_EXTERNAL or (field == _TENSOR_LOCATION and content != 0):
             raise _refused(where, "tensors inside the file", "one stored outside it")
 
 
-def _note(value: Value) -> tuple[str, str]:
+def _note(value: Value, fields: Fields) -> tuple[str, str]:
     """Key and value of a ``StringStringEntryProto``."""
     pair = {1: "", 2: ""}
     for field, content in fields(message(value)):

@@ -40,7 +40,10 @@ def test_weights_in_sram_count_as_sram() -> None:
         (f"{HEADER}\n1,1,1,1,1,1\n1,1,1,1,1,1\n", "expected one line, got 2"),
         (f"{HEADER}\n1,2,3\n", "expected a column on_chip_flash_memory_used, got none"),
         (f"{HEADER}\n1,2,3,four,5,6\n", "could not convert string to float: 'four'"),
-        (f"{HEADER}\n1,2,3,4,5,nan\n", "cannot convert float NaN to integer"),
+        *(
+            (f"{HEADER}\n1,2,3,4,5,{odd}\n", f"expected a number from 0 .* got {odd}")
+            for odd in ("nan", "inf", "-5", "1e40")
+        ),
     ],
 )
 def test_a_broken_summary(text: str, told: str) -> None:

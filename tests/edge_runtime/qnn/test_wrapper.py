@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper  # noqa: TID251
 
 from edge_bundle.errors import FormatError
-from edge_runtime.qnn.wrapper import MAX_NODES, Wrapper, read_wrapper
+from edge_runtime.qnn.wrapper import MAX_FIELDS, MAX_NODES, Wrapper, read_wrapper
 from tests.edge_runtime.qnn.contexts import context_node, wrapper
 
 SOFTMAX = helper.make_node("Softmax", ["y"], ["z"], name="last", axis=-1)
@@ -193,3 +193,24 @@ def test_one_changed_byte_never_names_a_path(at: int, byte: int) -> None:
         modes = [attribute.i for attribute in node.attribute if attribute.name == "embed_mode"]
         assert node.op_type != "EPContext" or modes == [1]
     assert not any(tensor.external_data for tensor in model.graph.initializer)
+
+
+@pytest.mark.parametrize("place", ["the model", "a node"])
+def test_fields_without_end_end_soon(place: str) -> None:
+    """Two bytes each: a file of a gigabyte would be looked at for half an hour."""
+    flood = b"\x08\x01" * (MAX_FIELDS + 1)
+    data = wrapper(context_node()).SerializeToString()
+    if place == "a node":
+        graph = b"\x0a" + _varint(len(flood)) + flood
+        flood = b"\x3a" + _varint(len(graph)) + graph
+        data = b""
+    with pytest.raises(FormatError, match=f"expected at most {MAX_FIELDS} fields, got more"):
+        read_wrapper(data + flood, name="b1.onnx")
+
+
+def _varint(value: int) -> bytes:
+    out = b""
+    while value > 0x7F:
+        out += bytes([value & 0x7F | 0x80])
+        value >>= 7
+    return out + bytes([value])
