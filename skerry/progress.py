@@ -35,7 +35,7 @@ class PlainLines:
 
     def done(self) -> None:
         """Say how long the stage took."""
-        click.echo(f"  {self._stage:<40} {time.monotonic() - self._began:6.2f} s", err=True)
+        click.echo(f"  {self._stage:<48} {time.monotonic() - self._began:6.2f} s", err=True)
 
 
 class RichBars:
