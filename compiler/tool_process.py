@@ -6,11 +6,9 @@ compile, however that ends (``edge_runtime/child_start.py``).
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -20,6 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from edge_bundle.errors import ToolFailedError
+from edge_runtime.child_process import end_group, environment, signal_name
 from edge_runtime.child_start import bound_to_us
 
 MAX_LOG_BYTES = 64 << 10
@@ -101,7 +100,7 @@ def complaint(call: ToolCall, run: ToolRun) -> str:
     if run.status is None:
         return f"hung: no end within {call.timeout_s:g} s"
     if run.status < 0:
-        return f"crashed: {_signal_name(-run.status)}"
+        return f"crashed: {signal_name(-run.status)}"
     if run.status > 0:
         return f"failed with exit status {run.status}"
     return f"fell back: {run.fell_back}" if run.fell_back else ""
@@ -129,7 +128,7 @@ def watch_tool(call: ToolCall) -> ToolRun:
         process = subprocess.Popen(  # noqa: S603
             bound_to_us(call.command),
             cwd=call.folder,
-            env=_environment(call),
+            env=environment(call.environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -144,7 +143,7 @@ def watch_tool(call: ToolCall) -> ToolRun:
     try:
         status = _wait(process, call.timeout_s)
     finally:
-        _end(process)
+        end_group(process)
         reader.join(DRAIN_S)
     return ToolRun(status=status, log=log.text(), left_out=log.left_out, fell_back=log.fell_back)
 
@@ -154,26 +153,6 @@ def _wait(process: subprocess.Popen[bytes], timeout_s: float) -> int | None:
         return process.wait(timeout_s)
     except subprocess.TimeoutExpired:
         return None
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the tool and everything in its process group: a child of a tool that is gone would hold its log open."""
-    with contextlib.suppress(ProcessLookupError):  # nothing is left of the group
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def _environment(call: ToolCall) -> dict[str, str]:
-    """Ours, with this project's root and our own path first: a tool of ours imports what we import."""
-    paths = [str(Path(__file__).resolve().parents[1]), *filter(None, sys.path)]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), **call.environment}
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 class _Log:

@@ -11,8 +11,6 @@ of that length, then the files one after the other. Nothing is written to disk b
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -25,10 +23,12 @@ from typing import IO, BinaryIO
 import msgspec
 
 from edge_bundle.errors import EngineError, EngineTimeoutError, SkerryError
-from edge_bundle.tensor import DType, Tensor
+from edge_bundle.tensor import Tensor
+from edge_runtime.child_process import end_group, environment, last_line, signal_name
 from edge_runtime.child_start import bound_to_us
 from edge_runtime.engine import EngineSource
 from edge_runtime.factory import open_engine
+from edge_runtime.packed import PackedTensor, pack, unpack
 
 NATIVE = frozenset({"litert", "onnxruntime", "openvino", "qnn"})
 """Runtimes that are tried. WebAssembly is checked and bounded here, and the simulator has a process of its own."""
@@ -41,15 +41,6 @@ REFUSED = 3
 
 _LENGTH_BYTES = 8
 
-_LOG_TAIL_BYTES = 4 << 10
-"""Read of what the process said, for an error."""
-
-
-class _Input(msgspec.Struct, frozen=True, kw_only=True):
-    dtype: DType
-    shape: tuple[int, ...]
-    data: bytes
-
 
 class _Job(msgspec.Struct, frozen=True, kw_only=True):
     """The source without its files and without its folder, which has no form in MessagePack."""
@@ -57,7 +48,7 @@ class _Job(msgspec.Struct, frozen=True, kw_only=True):
     source: EngineSource
     sizes: dict[str, int]
     cache_dir: str | None
-    inputs: dict[str, _Input]
+    inputs: dict[str, PackedTensor]
 
 
 def try_out(source: EngineSource, inputs: Mapping[str, Tensor], *, timeout_s: float = TIMEOUT_S) -> None:
@@ -74,8 +65,9 @@ def try_out(source: EngineSource, inputs: Mapping[str, Tensor], *, timeout_s: fl
         status = _run(source, inputs, log, timeout_s)
         if status in (0, REFUSED):
             return
-        said = _last_line(log)
-    how = f"crashed: {_signal_name(-status)}" if status < 0 else f"ended with status {status}"
+        last = last_line(log)
+    said = f": {last}" if last else ""
+    how = f"crashed: {signal_name(-status)}" if status < 0 else f"ended with status {status}"
     raise EngineError(
         runtime=source.runtime,
         detail=f"a process of its own, in which the variant was tried, {how}{said}",
@@ -85,11 +77,10 @@ def try_out(source: EngineSource, inputs: Mapping[str, Tensor], *, timeout_s: fl
 
 def _run(source: EngineSource, inputs: Mapping[str, Tensor], log: IO[bytes], timeout_s: float) -> int:
     """The exit status, or minus the signal."""
-    paths = [str(Path(__file__).resolve().parents[1]), *filter(None, sys.path)]
     try:
         process = subprocess.Popen(  # noqa: S603
             bound_to_us((sys.executable, "-P", "-m", __spec__.name)),
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+            env=environment({}),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=log,
@@ -102,7 +93,7 @@ def _run(source: EngineSource, inputs: Mapping[str, Tensor], log: IO[bytes], tim
 
     def end() -> None:
         late.set()
-        _end(process)
+        end_group(process)
 
     timer = threading.Timer(timeout_s, end)
     timer.start()
@@ -112,16 +103,10 @@ def _run(source: EngineSource, inputs: Mapping[str, Tensor], log: IO[bytes], tim
         status = process.wait()
     finally:
         timer.cancel()
-        _end(process)
+        end_group(process)
     if late.is_set():
         raise EngineTimeoutError(runtime=source.runtime, limit_s=timeout_s)
     return status
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    with contextlib.suppress(ProcessLookupError):  # nothing is left of the group
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def _send(sink: IO[bytes] | None, source: EngineSource, inputs: Mapping[str, Tensor]) -> None:
@@ -130,7 +115,7 @@ def _send(sink: IO[bytes] | None, source: EngineSource, inputs: Mapping[str, Ten
         source=replace(source, files={}, cache_dir=None),
         sizes={name: len(data) for name, data in source.files.items()},
         cache_dir=None if source.cache_dir is None else str(source.cache_dir),
-        inputs={name: _Input(dtype=t.dtype, shape=t.shape, data=bytes(t.data)) for name, t in inputs.items()},
+        inputs=pack(inputs),
     )
     head = msgspec.msgpack.encode(job)
     if sink is None:
@@ -140,28 +125,14 @@ def _send(sink: IO[bytes] | None, source: EngineSource, inputs: Mapping[str, Ten
             sink.write(part)
 
 
-def _last_line(log: IO[bytes]) -> str:
-    log.seek(max(0, log.seek(0, os.SEEK_END) - _LOG_TAIL_BYTES))
-    lines = log.read().decode(errors="replace").strip().splitlines()
-    return f": {lines[-1].strip()}" if lines else ""
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
 def run_trial(stream: BinaryIO) -> int:
     """In the other process: open, run, close; the exit status."""
     job = msgspec.msgpack.decode(stream.read(int.from_bytes(stream.read(_LENGTH_BYTES))), type=_Job)
     files = {name: stream.read(size) for name, size in job.sizes.items()}
     folder = None if job.cache_dir is None else Path(job.cache_dir)
-    inputs = {name: Tensor(one.dtype, one.shape, one.data) for name, one in job.inputs.items()}
     try:
         with open_engine(replace(job.source, files=files, cache_dir=folder)) as engine:
-            engine.run(inputs)
+            engine.run(unpack(job.inputs))
     except SkerryError:
         return REFUSED
     return 0

@@ -19,9 +19,10 @@ import msgspec
 from compiler.tool_process import ToolCall, ToolRun, complaint, module_command, watch_tool
 from edge_bundle.digest import sha256_digest
 from edge_bundle.errors import EngineError
-from edge_bundle.tensor import DType, Tensor
+from edge_bundle.tensor import Tensor
 from edge_runtime.engine import EngineSource
 from edge_runtime.factory import open_engine
+from edge_runtime.packed import PackedTensor, pack, unpack
 
 TIMEOUT_S = 300.0
 """Longest the child may take, in seconds; the largest model here needs below 3."""
@@ -39,20 +40,12 @@ RUN_FILE = "run.json"
 """What the child leaves in its folder."""
 
 
-class JobInput(msgspec.Struct, frozen=True, kw_only=True):
-    """A ``Tensor`` on its way to the child."""
-
-    dtype: DType
-    shape: tuple[int, ...]
-    data: bytes
-
-
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """What the child runs; ``source`` comes without its files, which lie beside it."""
 
     source: EngineSource
     file_names: tuple[str, ...]
-    rows: tuple[dict[str, JobInput], ...]
+    rows: tuple[dict[str, PackedTensor], ...]
 
 
 class FreshRun(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +70,7 @@ def run_in_fresh_process(
     with tempfile.TemporaryDirectory(prefix="skerry-") as folder:
         for number, name in enumerate(names):
             (Path(folder) / str(number)).write_bytes(source.files[name])
-        job = Job(source=replace(source, files={}), file_names=names, rows=tuple(map(_packed, rows)))
+        job = Job(source=replace(source, files={}), file_names=names, rows=tuple(map(pack, rows)))
         (Path(folder) / "job.msgpack").write_bytes(msgspec.msgpack.encode(job))
         child, what = _run_child(Path(folder), FILL if filled_memory else {})
         told = _read(Path(folder) / RUN_FILE)
@@ -100,10 +93,6 @@ def digest_outputs(outputs: Mapping[str, bytes]) -> dict[str, str]:
     return {name: sha256_digest(data) for name, data in outputs.items()}
 
 
-def _packed(row: Mapping[str, Tensor]) -> dict[str, JobInput]:
-    return {name: JobInput(dtype=t.dtype, shape=t.shape, data=bytes(t.data)) for name, t in row.items()}
-
-
 def _run_child(folder: Path, settings: Mapping[str, str]) -> tuple[ToolRun, str]:
     """What became of the child, and what is wrong with that, or nothing."""
     call = ToolCall(
@@ -121,7 +110,7 @@ def run_job(folder: Path) -> FreshRun:
     """Load, run, and measure this process."""
     job = msgspec.msgpack.decode((folder / "job.msgpack").read_bytes(), type=Job)
     files = {name: (folder / str(number)).read_bytes() for number, name in enumerate(job.file_names)}
-    rows = [{name: Tensor(one.dtype, one.shape, one.data) for name, one in row.items()} for row in job.rows]
+    rows = [unpack(row) for row in job.rows]
     with open_engine(replace(job.source, files=files)) as engine:
         answers = [{name: bytes(tensor.data) for name, tensor in engine.run(row).items()} for row in rows]
         for run in range(LEAST_RUNS - len(rows)):

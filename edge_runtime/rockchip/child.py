@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from edge_bundle.errors import EngineError, EngineTimeoutError
+from edge_runtime.child_process import end_group, last_line
 from edge_runtime.rockchip.job import ENVIRONMENT
 from edge_runtime.rockchip.pipe import Pipe, PipeEndedError, PipeTimeoutError
 
 END_TIMEOUT_S = 10.0
 """How long the process may take to end once it has closed its output, in seconds; then it is ended by force."""
-
-_LOG_TAIL_BYTES = 4 << 10
-"""Read of the log for an error."""
 
 
 class Child:
@@ -66,17 +63,14 @@ class Child:
         for end in self._ends:
             with contextlib.suppress(BrokenPipeError):
                 end.close()
-        with contextlib.suppress(ProcessLookupError):  # nothing is left of the group
-            os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.wait()
+        end_group(self._process)
         self._log.close()
 
     def _gone(self) -> EngineError:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(END_TIMEOUT_S)
-        self._log.seek(max(0, self._log.seek(0, os.SEEK_END) - _LOG_TAIL_BYTES))
-        lines = self._log.read().decode(errors="replace").strip().splitlines()
-        said = f": {lines[-1].strip()}" if lines else ""
+        last = last_line(self._log)
+        said = f": {last}" if last else ""
         return EngineError(
             runtime=self._runtime, detail=f"the simulator ended with status {self._process.returncode}{said}"
         )
