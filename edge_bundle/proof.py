@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import msgspec
 
@@ -17,6 +17,10 @@ STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 
 MAX_LISTED = 1000
 """Most nodes or layers that one proof lists by name."""
+
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+Amount: TypeAlias = Annotated[float, msgspec.Meta(ge=0.0)]
+"""A time or a size; JSON has no NaN and no infinity."""
 
 
 class Execution(enum.StrEnum):
@@ -49,8 +53,8 @@ class AccuracyProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """
 
     metric: Metric
-    correct: int | None = None
-    samples: int
+    correct: Count | None = None
+    samples: Count
     value: float
     low: float
     high: float
@@ -68,8 +72,8 @@ class PairedProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     drop: float
     low: float
     high: float
-    worse: int
-    better: int
+    worse: Count
+    better: Count
     p_value: Fraction
     test: str
 
@@ -84,17 +88,17 @@ class AgreementProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     top1: Fraction | None
     cosine: float
     sqnr_db: float | None
-    mean_abs_diff: float
-    max_abs_diff: float
+    mean_abs_diff: Amount
+    max_abs_diff: Amount
 
 
 class LatencyProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Engine time of a batch of one, in microseconds, over ``runs`` timed runs after a warm-up."""
 
-    p50_us: float
-    p90_us: float
-    p99_us: float
-    runs: int
+    p50_us: Amount
+    p90_us: Amount
+    p99_us: Amount
+    runs: Count
 
 
 class EstimateProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -104,11 +108,11 @@ class EstimateProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_
     """
 
     tool: str
-    latency_us: float
-    cycles: int
-    sram_bytes: int
-    flash_bytes: int
-    dram_bytes: int = 0
+    latency_us: Amount
+    cycles: Count
+    sram_bytes: Count
+    flash_bytes: Count
+    dram_bytes: Count = 0
 
 
 class PlacementProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -119,9 +123,14 @@ class PlacementProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
     """
 
     device: str
-    nodes: int
-    on_device: int
+    nodes: Count
+    on_device: Count
     elsewhere: Annotated[tuple[str, ...], msgspec.Meta(max_length=MAX_LISTED)] = ()
+
+    def __post_init__(self) -> None:
+        if self.on_device + len(self.elsewhere) > self.nodes:
+            listed = f"{self.on_device} on the device and {len(self.elsewhere)} elsewhere"
+            raise ValueError(f"expected at most {self.nodes} nodes in all, got {listed}")
 
     @property
     def share(self) -> float:
@@ -137,14 +146,14 @@ class DeterminismProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, 
     places of a batch (``batches_agree``). ``None``: not tried, since the variant takes one thread or one row only.
     """
 
-    samples: int
-    repeats: int
-    engines: int
-    processes: int
+    samples: Count
+    repeats: Count
+    engines: Count
+    processes: Count
     repeatable: bool
-    threads: tuple[int, ...] = ()
+    threads: tuple[Count, ...] = ()
     threads_agree: bool | None = None
-    batch_positions: int = 0
+    batch_positions: Count = 0
     batches_agree: bool | None = None
 
 
@@ -161,10 +170,10 @@ class QuantizationProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True,
     """How the graph behind the variant was quantized: ``quantized`` layers, and those that were ``kept``."""
 
     scheme: str
-    quantized: int
+    quantized: Count
     kept: Annotated[tuple[KeptLayer, ...], msgspec.Meta(max_length=MAX_LISTED)] = ()
     calibration_digest: str
-    calibration_samples: int
+    calibration_samples: Count
 
 
 class MeasuredOn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -176,11 +185,11 @@ class MeasuredOn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     arch: str
     cpu: str
     cpu_flags_digest: str = ""
-    cores: int
+    cores: Count
     os: str
     runtime: str
     runtime_version: str
-    threads: int
+    threads: Count
     execution: Execution = Execution.DEVICE
 
 
@@ -206,8 +215,8 @@ class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     placement: PlacementProof | None = None
     quantization: QuantizationProof | None = None
     determinism: DeterminismProof
-    peak_rss_bytes: int
-    artifact_bytes: int
+    peak_rss_bytes: Count
+    artifact_bytes: Count
     evaluation_digest: str
     measured_on: MeasuredOn
     measured_at: str
