@@ -145,11 +145,11 @@ class Bench:
 
         rate = highest_rate(capacity, holds) or capacity / 2**PROBES
         ran = self._at_rate(plan, ask, rate, "server")
-        for _ in range(MAX_BACK_OFFS):
+        for again in range(2, MAX_BACK_OFFS + 2):
             if _kept_up(ran):
                 break
             rate *= BACK_OFF
-            ran = self._at_rate(plan, ask, rate, "server")
+            ran = self._at_rate(plan, ask, rate, f"server: run {again}, slower")
         return ran
 
     def _at_rate(self, plan: Plan, ask: Ask, rate: float, stage: str) -> Ran:

@@ -119,7 +119,7 @@ def _reasons(
         needed = queries_needed(server.over, RULES[Scenario.SERVER].percentile)
         yield (
             f"{server.over} of {queries} queries took longer than {server.bound_us / 1000:g} ms at"
-            f" {server.target_qps:.1f} queries per second; so many are allowed of {needed}"
+            f" {server.target_qps:.1f} queries per second; that many need at least {needed} queries"
         )
     elif stopping is not None and stopping.estimate_us is None:
         yield f"expected at least {stopping.needed} queries for p{stopping.percentile * 100:.0f}, got {queries}"
