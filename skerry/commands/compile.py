@@ -77,7 +77,7 @@ def compile_(
     error is the command's: exit code 6 for a contract that is not kept.
     """
     from compiler.compile import compile_bundle
-    from compiler.report_json import report
+    from compiler.reports.data import report
     from compiler.request import CompileRequest
     from edge_bundle.errors import NotFoundError
 
@@ -118,7 +118,7 @@ def _write_copies(result: CompileResult, tar: Path | None, html: Path | None) ->
         with Layout.open(result.bundle_dir) as layout:
             layout.export_tar(tar)
     if html is not None:
-        from compiler.report_html import render_html
+        from compiler.reports.page import render_html
 
         write_whole(html, render_html(result).encode())
 
@@ -136,7 +136,7 @@ def _tell_missing_fallbacks(contract_path: Path, result: CompileResult) -> None:
 def _tables(result: CompileResult) -> RenderableType:
     from rich.console import Group
 
-    from compiler.report_table import notes_tables, passes_table, variants_table
+    from compiler.reports.tables import notes_tables, passes_table, variants_table
 
     bundle = facts("", {
         "bundle": result.bundle_digest,

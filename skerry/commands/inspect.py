@@ -73,7 +73,7 @@ def _bundle_table(bundle: BundleDescription) -> RenderableType:
 
 def _variant_table(variants: Sequence[VariantDescription]) -> RenderableType:
     from compiler.metrics.text import metric_title, value_text
-    from compiler.proof_text import latency_texts
+    from compiler.reports.proof_text import latency_texts
 
     rows = []
     for variant in variants:
@@ -90,7 +90,7 @@ def _variant_table(variants: Sequence[VariantDescription]) -> RenderableType:
 
 
 def _proof_tables(variants: Iterable[VariantDescription]) -> Iterator[RenderableType]:
-    from compiler.proof_facts import proof_facts
+    from compiler.reports.proof_facts import proof_facts
 
     for variant in variants:
         if variant.proof:

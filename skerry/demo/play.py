@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from compiler.compile import CompileResult
-from compiler.report_table import variants_table
+from compiler.reports.tables import variants_table
 from edge_bundle.contract import Contract
 from edge_bundle.contract_file import load_contract
 from skerry.demo import (

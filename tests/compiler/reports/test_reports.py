@@ -16,11 +16,11 @@ from compiler.compilation import Refusal
 from compiler.compile import CompileResult, VariantResult
 from compiler.measuring.race import Entrant, Race
 from compiler.metrics.text import interval_text
-from compiler.proof_text import execution_text, latency_texts, sqnr_text
 from compiler.quantized import Layer, Quantized
-from compiler.report_html import render_html
-from compiler.report_json import report, report_bytes
-from compiler.report_table import notes_tables, passes_table, variants_table
+from compiler.reports.data import report, report_bytes
+from compiler.reports.page import render_html
+from compiler.reports.proof_text import execution_text, latency_texts, sqnr_text
+from compiler.reports.tables import notes_tables, passes_table, variants_table
 from edge_bundle.contract import Metric
 from edge_bundle.errors import DeviceMissingError
 from edge_bundle.manifest import Precision

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from compiler.compile import CompileResult
-from compiler.proof_facts import proof_facts
+from compiler.reports.proof_facts import proof_facts
 from edge_bundle.contract import Metric
 from edge_bundle.proof import (
     AccuracyProof,

@@ -10,9 +10,9 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from compiler import proof_text
 from compiler.compile import CompileResult, VariantResult
 from compiler.metrics.text import interval_text, metric_title
+from compiler.reports import proof_text
 from edge_bundle.printable import printable
 from edge_bundle.proof import AccuracyProof, Proof
 

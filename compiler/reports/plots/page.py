@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from compiler.plots import bars
-from compiler.plots.canvas import Plot
-from compiler.plots.layers import layers
-from compiler.plots.tradeoff import tradeoff
 from compiler.quantized import Quantized
+from compiler.reports.plots import bars
+from compiler.reports.plots.canvas import Plot
+from compiler.reports.plots.layers import layers
+from compiler.reports.plots.tradeoff import tradeoff
 from edge_bundle.proof import AccuracyProof, Proof
 
 

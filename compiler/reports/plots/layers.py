@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from compiler.plots.canvas import FAINT, FIRST, INK, SECOND, SOFT, Plot, rows_canvas, style, svg_of
 from compiler.quantized import Layer, Quantized
+from compiler.reports.plots.canvas import FAINT, FIRST, INK, SECOND, SOFT, Plot, rows_canvas, style, svg_of
 
 AXIS = "SQNR after the layer, dB"
 

@@ -9,8 +9,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from compiler.metrics.text import in_points
-from compiler.plots.canvas import CARD, FAINT, FIRST, INK, SECOND, SOFT, Plot, log_ticks, style, svg_of
-from compiler.plots.labels import Box, Point, place_labels
+from compiler.reports.plots.canvas import CARD, FAINT, FIRST, INK, SECOND, SOFT, Plot, log_ticks, style, svg_of
+from compiler.reports.plots.labels import Box, Point, place_labels
 from edge_bundle.proof import AccuracyProof, Proof
 
 SIZE_IN = (11.4, 4.6)

@@ -15,7 +15,7 @@ from compiler.compile import CompileResult
 from compiler.dataset import load_evaluation
 from compiler.recomputing.recomputed import Row
 from compiler.recomputing.table import recompute_tables
-from compiler.report_table import notes_tables
+from compiler.reports.tables import notes_tables
 from edge_bundle.contract import TensorRule
 from edge_bundle.errors import InvalidInputError
 from edge_bundle.proof import KeptLayer, QuantizationProof

@@ -7,11 +7,11 @@ from importlib import resources
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from compiler import proof_text
 from compiler.compile import CompileResult
 from compiler.metrics.text import interval_text
-from compiler.plots.page import plots
-from compiler.report_table import short_digest
+from compiler.reports import proof_text
+from compiler.reports.plots.page import plots
+from compiler.reports.tables import short_digest
 
 TEMPLATE = "report.html.j2"
 

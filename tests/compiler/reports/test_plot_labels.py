@@ -5,7 +5,7 @@ from itertools import combinations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from compiler.plots.labels import Box, Point, place_labels
+from compiler.reports.plots.labels import Box, Point, place_labels
 
 FRAME = Box(0.0, 0.0, 800.0, 300.0)
 

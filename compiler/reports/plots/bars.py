@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from compiler.metrics.text import in_points
-from compiler.plots.canvas import CARD, FAINT, FIRST, INK, SECOND, Plot, log_ticks, rows_canvas, style, svg_of
+from compiler.reports.plots.canvas import CARD, FAINT, FIRST, INK, SECOND, Plot, log_ticks, rows_canvas, style, svg_of
 from edge_bundle.proof import AccuracyProof, Interval, Proof
 
 PERCENT = 100.0
