@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from compiler.tool_process import ToolCall, run_tool
-from edge_bundle.errors import InvalidInputError
+from edge_bundle.errors import ConflictError, InvalidInputError
 from edge_runtime.toolchains.place import folder_of, is_installed, python_in
 from edge_runtime.toolchains.recipe import Packages, Recipe
 
@@ -30,6 +34,7 @@ def install(recipe: Recipe) -> Path:
 
     Raises:
         InvalidInputError: the vendor has no wheels for this Python.
+        ConflictError: another process is at it.
         ToolFailedError: pip or the check failed, hung or crashed; ``log`` has what it wrote.
 
     """
@@ -38,23 +43,51 @@ def install(recipe: Recipe) -> Path:
         return place
     _check_python(recipe)
     place.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{recipe.name}-", dir=place.parent) as name:
-        staging = Path(name) / "environment"
-        _make(recipe, staging)
+    with _alone(place.parent), _staging(recipe, place.parent) as folder:
         if not is_installed(recipe):  # else another process was faster
+            staging = folder / "environment"
+            _make(recipe, staging)
             shutil.rmtree(place, ignore_errors=True)
             staging.rename(place)
     return place
 
 
 def remove(recipe: Recipe) -> bool:
-    """Delete the toolchain; whether it was there."""
+    """Delete the toolchain; whether it was there. Raises ``ConflictError`` while one is installed."""
     place = folder_of(recipe)
     if not place.exists():
         return False
-    with tempfile.TemporaryDirectory(prefix=f".{recipe.name}-", dir=place.parent) as name:
-        place.rename(Path(name) / "environment")  # at once: a toolchain half deleted must not look installed
+    with _alone(place.parent), _staging(recipe, place.parent) as folder:
+        place.rename(folder / "environment")  # at once: a toolchain half deleted must not look installed
     return True
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Whoever holds this is the only one; the kernel lets go of it when the process ends, however it does."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise ConflictError(
+            what=f"toolchains in {folder}",
+            expected="one process that installs or removes",
+            got="another one at it",
+            advice="wait until it is done",
+        ) from error
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _staging(recipe: Recipe, folder: Path) -> Iterator[Path]:
+    """A folder that goes away; what a killed process left there, some 2 GB, goes first."""
+    prefix = f".{recipe.name}-"
+    for left in folder.glob(f"{prefix}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=folder) as name:
+        yield Path(name)
 
 
 def _make(recipe: Recipe, folder: Path) -> None:

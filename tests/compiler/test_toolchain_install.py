@@ -11,7 +11,7 @@ import pytest
 
 from compiler import toolchain_install
 from compiler.toolchain_install import install, pip_command, remove
-from edge_bundle.errors import InvalidInputError, ToolFailedError
+from edge_bundle.errors import ConflictError, InvalidInputError, ToolFailedError
 from edge_runtime.toolchains.place import is_installed, python_in, toolchains_dir
 from edge_runtime.toolchains.recipe import RKNN, Packages, Recipe
 
@@ -85,6 +85,34 @@ def test_a_pip_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ToolFailedError, match="venv hung"):
         install(RECIPE)
     assert left_behind() == []
+
+
+def test_what_a_killed_installation_left_goes_with_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(toolchain_install, "VENV_TIMEOUT_S", 0.01)
+    staging = toolchains_dir() / ".sample-killed" / "environment"
+    staging.mkdir(parents=True)
+    (staging / "half").write_bytes(b"x")
+    with pytest.raises(ToolFailedError, match="venv hung"):
+        install(RECIPE)
+    assert left_behind() == []
+
+
+def test_two_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second must not take the first one's folder for one that was left behind."""
+    started: list[Recipe] = []
+
+    def make(recipe: Recipe, folder: Path) -> None:
+        started.append(recipe)
+        with pytest.raises(ConflictError, match="expected one process that installs or removes, got another"):
+            install(RECIPE)
+        assert folder.parent.exists()
+        python_in(folder).parent.mkdir(parents=True)
+        python_in(folder).touch()
+
+    monkeypatch.setattr(toolchain_install, "_make", make)
+    place = install(RECIPE)
+    assert left_behind() == [place.name]
+    assert len(started) == 1
 
 
 def test_another_python() -> None:
