@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -92,12 +93,17 @@ def _staging(out_dir: Path) -> Iterator[None]:
         if error.errno not in _DISK_FAULTS:
             raise
         raise UnavailableError(
-            what=f"disk under {out_dir.parent}",
+            what=f"disk under {_fullest(out_dir.parent, Path(tempfile.gettempdir()))}",
             detail=error.strerror or str(error),
-            advice="free some space, or choose another place for the bundle",
+            advice="free some space, or choose another place: for the bundle, or (TMPDIR) for what tools work on",
         ) from error
     finally:
         shutil.rmtree(staging_dir(out_dir), ignore_errors=True)
+
+
+def _fullest(*folders: Path) -> Path:
+    """The folder with the least room: an error of a write does not say where it was."""
+    return min(folders, key=lambda folder: shutil.disk_usage(folder).free)
 
 
 def _result(state: Compilation) -> CompileResult:

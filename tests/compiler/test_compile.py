@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -235,6 +237,25 @@ def test_a_disk_that_takes_nothing_is_named(tmp_path: Path, monkeypatch: pytest.
         compile_bundle(request)
     assert str(refusal.value) == f"disk under {request.out_dir.parent} is unavailable: {os.strerror(fault)}"
     assert not staging_dir(request.out_dir).exists()
+
+
+def test_a_full_disk_under_the_tools_is_the_one_that_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tools work in TMPDIR, which is often a small file system of its own."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    real = shutil.disk_usage
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    monkeypatch.setattr(
+        shutil, "disk_usage", lambda place: real(place)._replace(free=0) if place == scratch else real(place)
+    )
+
+    def write_bundle(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(package, "write_bundle", write_bundle)
+    with pytest.raises(UnavailableError, match=f"disk under {scratch} is unavailable") as refusal:
+        compile_bundle(classifier_job(tmp_path))
+    assert "TMPDIR" in refusal.value.advice
 
 
 def test_a_place_that_cannot_be_written_is_told_before_any_pass(tmp_path: Path) -> None:
