@@ -13,7 +13,7 @@ from compiler.reports import proof_text
 from compiler.reports.plots.page import plots
 from compiler.reports.tables import short_digest
 
-TEMPLATE = "report.html.j2"
+TEMPLATE = "page.html.j2"
 
 
 def render_html(result: CompileResult) -> str:
@@ -21,7 +21,7 @@ def render_html(result: CompileResult) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters["interval"] = interval_text
     environment.filters["short"] = short_digest
-    source = resources.files("compiler").joinpath(TEMPLATE).read_text(encoding="utf-8")
+    source = resources.files("compiler.reports").joinpath(TEMPLATE).read_text(encoding="utf-8")
     proofs = [variant.proof for variant in result.variants]
     drawn = [
         (plot, Markup(plot.svg))  # noqa: S704 - our own drawing
