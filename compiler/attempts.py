@@ -27,6 +27,7 @@ def attempt(state: Compilation, profile: Profile, stage: str, work: Callable[[],
         return work()
     except SkerryError as error:
         if state.request.strict and len(_candidates(state, profile.name)) == 1:
+            _name(error, profile, stage)
             raise
         return Refusal(profile=profile, stage=stage, error=error)
 
@@ -42,15 +43,25 @@ def refuse(state: Compilation, refusals: list[Refusal]) -> Compilation:
 
     Raises:
         SkerryError: no profile is left, or one has no candidate left and the request is strict; the error of the
-            first that was refused.
+            first that was refused, with notes on the others.
 
     """
     state = replace(state, refused=(*state.refused, *refusals))
     left = {profile.name for profile in remaining(state)}
     lost = [refusal for refusal in state.refused if refusal.profile.name not in left]
     if lost and (state.request.strict or not left):
-        raise lost[0].error
+        first, *others = lost
+        _name(first.error, first.profile, first.stage)
+        for one in others:
+            _name(first.error, one.profile, one.stage, f": {one.error} [{one.error.name}]")
+        raise first.error
     return state
+
+
+def _name(error: SkerryError, profile: Profile, stage: str, what: str = "") -> None:
+    """Note on the error whom it refuses, but for names that it says itself."""
+    if what or profile.name not in str(error):
+        error.add_note(f"refused: {profile.name}, pass {stage}{what}")
 
 
 def _candidates(state: Compilation, name: str) -> list[Profile]:

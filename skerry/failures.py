@@ -29,6 +29,8 @@ def report(error: Exception, *, verbose: bool) -> ExitCode:
         return ExitCode.USAGE
     sentence, advice, code = _describe(error)
     click.echo(f"skerry: error: {printable(sentence)}", err=True)
+    for note in getattr(error, "__notes__", ()):
+        click.echo(f"  {printable(note)}", err=True)
     if advice:
         click.echo(f"advice: {printable(advice)}", err=True)
     return code

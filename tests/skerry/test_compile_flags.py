@@ -113,3 +113,20 @@ def test_what_cannot_be_read_or_written_is_told_before_the_work(
     assert said in done.err
     assert len(done.err.splitlines()) == 1
     assert not (tmp_path / "a").exists()
+
+
+@without_npu
+def test_where_nothing_is_left_every_refusal_is_told(skerry: Skerry, compiled: Compiled, tmp_path: Path) -> None:
+    folder = tmp_path / "profiles"
+    folder.mkdir()
+    (folder / "abacus.toml").write_text(
+        RACER.partition("[[race]]")[0].replace("racer", "abacus").replace("onnxruntime", "tpu9")
+    )
+    names = ("--profile", "openvino-npu", "--profile", "abacus", "--profiles-dir", folder)
+    done = skerry("compile", MODEL, *compiled.signing, *names, "--out", tmp_path / "a")
+    assert done.code == ExitCode.UNAVAILABLE
+    error = done.err.partition("skerry: error: ")[2].splitlines()
+    assert "expected NPU, got CPU" in error[0]
+    assert error[1] == "  refused: openvino-npu, pass lower"
+    assert error[2].startswith("  refused: abacus, pass lower: ")
+    assert error[3].startswith("advice: ")
