@@ -23,7 +23,7 @@ from compiler.importer.qdq_network import Network
 from compiler.importer.qdq_plan import Place
 from compiler.quantization.affine import round_trip
 from compiler.quantization.layers import Layer
-from compiler.quantization.observed import LOCAL_ROWS, Observed
+from compiler.quantization.observed import Observed
 from compiler.quantization.placement import clip_bounds
 from compiler.quantization.ranges import Rule
 from compiler.quantization.streams import Stream
@@ -40,6 +40,9 @@ MIN_FACTOR = 1.0 / 64.0
 
 MIN_GAIN = 0.98
 """Share of the error that must at most be left for a stream to be scaled at all."""
+
+STRESS = np.float32(1.25)
+"""Errors are measured on rows this much larger than seen: full channels are the first to be cut on other inputs."""
 
 Factors = NDArray[np.float32]
 Array = NDArray[np.float32]
@@ -102,7 +105,7 @@ def _error(
     """Noise of the readers' outputs by their power, from rounding of their inputs and weights."""
     total = 0.0
     for reader in readers:
-        rows, seen = observed.patches[reader.name][:LOCAL_ROWS], observed.tensors[reader.node.inputs[0]]
+        rows, seen = observed.local_rows(reader.name) * STRESS, observed.tensors[reader.node.inputs[0]]
         matrix = reader.matrix(np.asarray(network.constants[reader.weight], np.float32))
         spread = _spread(reader, factors, rows.shape[-1])
         scaled = matrix * spread

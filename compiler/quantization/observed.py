@@ -33,6 +33,11 @@ class Observed:
     rows: tuple[Row, ...] = field(repr=False)
     seed: int = 0
 
+    def local_rows(self, layer: str) -> NDArray[np.float32]:
+        """At most ``LOCAL_ROWS`` of a layer's rows, from all samples."""
+        rows = self.patches[layer]
+        return rows[:: -(-len(rows) // LOCAL_ROWS)]
+
     def range_of(self, name: str) -> tuple[float, float]:
         """Lowest and highest value seen of a tensor."""
         found = self.tensors[name]

@@ -16,7 +16,7 @@ from compiler.importer.qdq_plan import STORED_RANGE, Affine
 from compiler.quantization.histogram import Distribution
 from compiler.quantization.recipe import Range
 
-MIN_MAX, ENTROPY, MSE = "min-max", "entropy", "mse"
+MIN_MAX, ENTROPY, MSE, GRID = "min-max", "entropy", "mse", "grid"
 
 PERCENTILES = (99.9, 99.99, 99.999)
 """Shares of values, in percent, that lie within a percentile range; the rest is cut evenly from both ends."""

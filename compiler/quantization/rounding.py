@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 DAMPING = 0.01
-"""Share of the mean input power that is added to the diagonal: rows are few, and weights shall stay near (GPTQ)."""
+"""Share of the mean input power that is added to the diagonal (GPTQ); more where rows are fewer than inputs, so that
+weights stay near: what rows do not show may happen all the same."""
 
 BLOCK = 128
 """Inputs whose errors are passed on within a block before the rest of the channel takes them."""
@@ -61,7 +62,7 @@ def _factors(given: NDArray[np.float32]) -> Matrix:
     gram = rows.transpose(0, 2, 1) @ rows
     inputs = gram.shape[-1]
     mean = np.trace(gram, axis1=1, axis2=2) / inputs
-    lift = DAMPING * np.maximum(mean, NO_POWER)
+    lift = DAMPING * max(1.0, inputs / len(given)) * np.maximum(mean, NO_POWER)
     inverse = np.linalg.inv(gram + lift[:, None, None] * np.eye(inputs))
     lower = np.linalg.cholesky((inverse + inverse.transpose(0, 2, 1)) / 2.0)
     return np.asarray(lower.transpose(0, 2, 1), dtype=np.float64)

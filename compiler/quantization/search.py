@@ -1,8 +1,8 @@
 """The recipe of a graph under one scheme, every choice by measured error.
 
-Order of choices: the policy that ranges start from; equalised channels; weights rounded for the output's sake; biases;
-then single ranges, those first that cost most where they are, as long as the budget of trials lasts. A choice stays
-only where the outputs on calibration samples come nearer to the float model's.
+Ranges by least squares, weights rounded for the output's sake, biases corrected, channels equalised: another policy, or
+channels left as they are, take their place where the outputs on calibration samples come nearer to the float model's
+beyond doubt: small differences there are chance, and do not hold on other inputs.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from compiler.graph import Graph
 from compiler.importer import summary
 from compiler.importer.qdq_heads import products_for_heads
 from compiler.importer.qdq_network import Network
+from compiler.importer.qdq_plan import Affine
 from compiler.importer.qdq_read import read_network
 from compiler.importer.qdq_rescale import rescale
 from compiler.progress import Progress, Silent
@@ -25,28 +26,29 @@ from compiler.quantization.build import Builder
 from compiler.quantization.corrections import with_biases, with_rounding
 from compiler.quantization.equalise import best_factors, changes
 from compiler.quantization.evaluate import STAGE
+from compiler.quantization.grid import grid_range
 from compiler.quantization.layers import Layer, layers_of
 from compiler.quantization.observe import observe
-from compiler.quantization.observed import LOCAL_ROWS, Observed
+from compiler.quantization.observed import Observed
 from compiler.quantization.placement import place, products_to_float
-from compiler.quantization.ranges import MIN_MAX, MSE, Rule, candidates, histogram_error
+from compiler.quantization.ranges import GRID, MIN_MAX, MSE, Rule, candidates, histogram_error
 from compiler.quantization.recipe import Range, Recipe
 from compiler.quantization.streams import find_streams
-from compiler.quantization.trial import Trial, Worth, points
+from compiler.quantization.trial import Shifts, Trial, Worth, points
 from compiler.scheme import Scheme
 from hardware_profiles.schema import Activations
-
-TRIAL_MACS = 1.2e11
-"""Multiplications that all trials of a search may take: some 6 s of one core's byte kernels."""
-
-MAX_TRIALS = 128
-"""Most trials: small models are decided well before."""
 
 MIN_SEARCH_ROWS = 4
 """Fewest samples that a choice is measured on; with less, ranges are minimum and maximum."""
 
+FEW_SAMPLES = 32
+"""With fewer calibration samples channels are not equalised: peaks of single channels are too uncertain."""
+
 MIN_GAIN_DB = 0.1
-"""Least gain that a choice is kept for; less is chance."""
+"""Least gain that a choice is kept for, however sure."""
+
+MIN_LOCAL_GAIN = 0.9
+"""Share of the error within layers that must at most be left, on either half of their rows, for another method."""
 
 ANSWER_HEADROOM = 0.125
 """Share of its range by which a stored answer is given more room on either side: a sure answer beyond all that was
@@ -57,10 +59,10 @@ LOCAL = "local"
 
 WIDE = frozenset({Activations.UINT16, Activations.INT16})
 
-_POLICIES = (MIN_MAX, "percentile 99.999", "percentile 99.99", MSE, LOCAL)
+_RIVALS = (MIN_MAX, "percentile 99.999", "percentile 99.99", LOCAL)
 
-_CORRECTIONS = 4
-"""Trials of rounded weights, of biases without and with correction, and of the answers' own."""
+_CORRECTIONS = 2
+"""Trials of the answers' own biases: each half's on the other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,15 +121,16 @@ def _found(plain: _Search) -> Found:
         return Found(graph=graph, recipe=Recipe(ranges={}, methods={}))
     if len(observed.rows) < MIN_SEARCH_ROWS:
         return Found(graph=graph, recipe=plain.policy(MIN_MAX))
-    best, score = plain.start()
-    chosen, notes = plain, [f"Ranges start from {plain.policy_name}, {score.mean:.2f} dB."]
-    if (other := _equalised(plain)) is not None:
-        rival, its_score = other.start()
-        kept = its_score.mean > score.mean + MIN_GAIN_DB
+    notes: list[str] = []
+    best, score = plain.start(notes)
+    chosen = plain
+    if not plain.few and (other := _equalised(plain)) is not None:
+        rival, its_score = other.start([])
+        kept = not score.beats(its_score, MIN_GAIN_DB)
         notes.append(f"Equalisation: {score.mean:.2f} to {its_score.mean:.2f} dB, {_verdict(kept)}.")
         if kept:
             chosen, best, score = other, rival, its_score
-    best, score = chosen.refine(best, score, notes)
+    best = chosen.settle(best, score, notes)
     return Found(graph=chosen.graph, recipe=replace(best, notes=tuple(notes)))
 
 
@@ -143,10 +146,11 @@ class _Search:
         )  # fmt: skip
         self.groups = self.builder.placement.members()
         self.rule: Rule = partial(affine_of, activations=scheme.activations or Activations.UINT8, bits=scheme.bits)
-        self.policy_name = MIN_MAX
+        self.few = observed.samples < FEW_SAMPLES
         self._answers = set(points(self.network))
         self._trial: Trial | None = None
         self._candidates: dict[str, Mapping[str, Range]] = {}
+        self._powers: dict[str, float] = {}
 
     @property
     def trial(self) -> Trial:
@@ -157,12 +161,11 @@ class _Search:
 
     @property
     def most_trials(self) -> int:
-        """Of the whole search, about: policies with and without biases, of two graphs; single ranges; corrections."""
+        """Of the whole search, about: policies of two graphs, and corrections."""
         if self.scheme.activations is None:
             return 1
-        if self.scheme.activations in WIDE:
-            return 2 + _CORRECTIONS
-        return 2 * 2 * len(_POLICIES) + self._budget() + _CORRECTIONS
+        graphs = 1 if self.few or self.scheme.activations in WIDE else 2
+        return graphs * (2 + len(self._rivals())) + _CORRECTIONS
 
     def candidates(self, group: str) -> Mapping[str, Range]:
         """Ranges that a group may have, by method; its widest member speaks for it."""
@@ -174,7 +177,7 @@ class _Search:
                 room = ANSWER_HEADROOM * (high - low)
                 self._candidates[group] = {MIN_MAX: (low - room if low < 0.0 else low, high + room)}
             else:
-                self._candidates[group] = {**candidates(widest, self.rule), MIN_MAX: (low, high)}
+                self._candidates[group] = {**candidates(widest, self.rule), MIN_MAX: (low, high), **self._grid(group)}
         return self._candidates[group]
 
     def policy(self, name: str) -> Recipe:
@@ -187,96 +190,78 @@ class _Search:
         by_value: dict[str, str] = {}
         for group, members in self.groups.items():
             found = self.candidates(group)
-            method = methods[group] if methods[group] in found else MIN_MAX
+            method = GRID if GRID in found else methods[group] if methods[group] in found else MIN_MAX
             ranges |= dict.fromkeys(members, found[method])
             by_value |= dict.fromkeys(members, method)
         whole = {group: self.candidates(group)[MIN_MAX] for group in self.groups}
         return Recipe(ranges=ranges, methods=by_value, whole=whole)
 
-    def start(self) -> tuple[Recipe, Worth]:
-        """The best policy, with biases corrected or as they are, by its worse half."""
-        if self.scheme.activations in WIDE:
-            names: tuple[str, ...] = (MIN_MAX,)
-        else:
-            names = _POLICIES
-        scored = []
-        for name in names:
-            plain = self.policy(name)
-            both = (plain, with_biases(self.builder, plain, self.observed))
-            scored += [(self.trial.worth(recipe), name, recipe) for recipe in both]
-        score, self.policy_name, recipe = max(scored, key=lambda one: min(one[0].even, one[0].odd))
-        return recipe, score
-
-    def refine(self, best: Recipe, score: Worth, notes: list[str]) -> tuple[Recipe, Worth]:
-        """Rounding, single ranges, then what corrections are still worth."""
-        rounded = with_rounding(self.builder, replace(best, biases={}), self.observed)
-        rounded = with_biases(self.builder, rounded, self.observed)
-        its_score = self.trial.worth(rounded)
-        kept = its_score.mean > score.mean + MIN_GAIN_DB
-        notes.append(f"Weights rounded for the output: {score.mean:.2f} to {its_score.mean:.2f} dB, {_verdict(kept)}.")
-        if kept:
-            best, score = rounded, its_score
-        if self.scheme.activations not in WIDE:
-            best, score = self._descend(best, score)
-            notes.append(f"Single ranges chosen over {self.trial.count} trials, {score.mean:.2f} dB.")
-        for label, other in (
-            ("Bias correction", replace(best, biases={})),
-            ("Bias correction, again", with_biases(self.builder, best, self.observed)),
-        ):
+    def start(self, notes: list[str]) -> tuple[Recipe, Worth]:
+        """The first policy, or the best of those that are clearly better; then weights rounded for the output."""
+        name = MIN_MAX if self.scheme.activations in WIDE else MSE
+        best = with_biases(self.builder, self.policy(name), self.observed)
+        score = self.trial.worth(best)
+        for rival in self._rivals():
+            other = with_biases(self.builder, self.policy(rival), self.observed)
             its_score = self.trial.worth(other)
-            if its_score.beats(score, 0.0):
-                best, score = other, its_score
-                notes.append(f"{label}: {its_score.mean:.2f} dB.")
-        return self._settle(best, score, notes)
+            if its_score.beats(score, MIN_GAIN_DB):
+                name, best, score = rival, other, its_score
+        notes.append(f"Ranges by {name}, biases corrected: {score.mean:.2f} dB.")
+        rounded = with_rounding(self.builder, best, self.observed)
+        rounded = with_biases(self.builder, rounded, self.observed)
+        return self._unless_worse(rounded, best, score, notes)
 
-    def _settle(self, best: Recipe, score: Worth, notes: list[str]) -> tuple[Recipe, Worth]:
-        """What is off on average in the answers themselves comes off the last bias."""
-        biases = dict(best.biases)
-        for name, shift in self.trial.answer_shifts(best).items():
+    def _unless_worse(self, rounded: Recipe, best: Recipe, score: Worth, notes: list[str]) -> tuple[Recipe, Worth]:
+        """Weights rounded for the output's sake, unless the samples clearly speak against it."""
+        its_score = self.trial.worth(rounded)
+        kept = not score.beats(its_score, MIN_GAIN_DB)
+        notes.append(f"Weights rounded for the output: {score.mean:.2f} to {its_score.mean:.2f} dB, {_verdict(kept)}.")
+        return (rounded, its_score) if kept else (best, score)
+
+    def _rivals(self) -> tuple[str, ...]:
+        """Policies beside the first."""
+        return () if self.scheme.activations in WIDE else _RIVALS
+
+    def settle(self, best: Recipe, score: Worth, notes: list[str]) -> Recipe:
+        """What is off on average in the answers themselves comes off the last bias, if half of them helps the rest."""
+        even, odd = self.trial.answer_shifts(best)
+        by_odd, by_even = (self.trial.worth(self._shifted(best, half)) for half in (odd, even))
+        crossed = np.empty_like(score.shares)
+        crossed[:, ::2], crossed[:, 1::2] = by_odd.shares[:, ::2], by_even.shares[:, 1::2]
+        its_score = Worth(crossed)
+        if not even or not its_score.beats(score, 0.0):
+            return best
+        notes.append(f"Bias of the answers corrected: {score.mean:.2f} to {its_score.mean:.2f} dB.")
+        return self._shifted(best, {name: (even[name] + odd[name]) / 2.0 for name in even})
+
+    def _shifted(self, recipe: Recipe, shifts: Shifts) -> Recipe:
+        biases = dict(recipe.biases)
+        for name, shift in shifts.items():
             bias = biases.get(name, self.builder.float_bias(self.layers[name]))
             biases[name] = (bias + shift).astype(np.float32)
-        other = replace(best, biases=biases)
-        its_score = self.trial.worth(other)
-        if its_score.mean <= score.mean:
-            return best, score
-        notes.append(f"Bias of the answers: {score.mean:.2f} to {its_score.mean:.2f} dB.")
-        return other, its_score
+        return replace(recipe, biases=biases)
 
-    def _descend(self, best: Recipe, score: Worth) -> tuple[Recipe, Worth]:
-        """Every method for every group, those first that cost most, until nothing changes or the budget ends."""
-        budget = self._budget()
-        order = sorted(self.groups, key=lambda group: -self._error(group, best.methods[self.groups[group][0]]))
-        choices = [(group, method) for group in order for method in self.candidates(group)]
-        changed = True
-        while changed:
-            changed = False
-            for group, method in choices:
-                other = self._with(best, group, method)
-                if other.ranges == best.ranges:
-                    continue
-                if budget <= 0:
-                    return best, score
-                budget -= 1
-                its_score = self.trial.worth(other)
-                if its_score.beats(score, MIN_GAIN_DB):
-                    best, score, changed = other, its_score, True
-        return best, score
-
-    def _with(self, recipe: Recipe, group: str, method: str) -> Recipe:
-        """The recipe with another method for one group."""
-        members = self.groups[group]
-        ranges = {**recipe.ranges, **dict.fromkeys(members, self.candidates(group)[method])}
-        return replace(recipe, ranges=ranges, methods={**recipe.methods, **dict.fromkeys(members, method)})
-
-    def _budget(self) -> int:
-        macs = sum(_macs(self.network, layer) for layer in self.layers.values())
-        return int(min(MAX_TRIALS, TRIAL_MACS // max(1, macs * len(self.observed.rows))))
+    def _grid(self, group: str) -> dict[str, Range]:
+        """The grid that an input lies on."""
+        inputs = [member for member in self.groups[group] if member in self.network.inputs]
+        found = grid_range([row[inputs[0]] for row in self.observed.rows], self.rule) if inputs else None
+        return {GRID: found} if found is not None else {}
 
     def _local(self, group: str) -> str:
-        return min(self.candidates(group), key=lambda method: self._error(group, method))
+        """Least squares, unless another method errs clearly less on both halves of what layers read."""
+        best = MSE if MSE in self.candidates(group) else MIN_MAX
+        least = self._errors(group, best)
+        for method in self.candidates(group):
+            errors = self._errors(group, method)
+            if all(error < MIN_LOCAL_GAIN * other for error, other in zip(errors, least, strict=True)):
+                best, least = method, errors
+        return best
 
-    def _error(self, group: str, method: str) -> float:
-        """Noise that a range puts into what reads the group, by its power; the group's own where no layer does."""
+    def _errors(self, group: str, method: str) -> tuple[float, float]:
+        """Noise that a range puts into what reads the group, by its power, on halves of the rows.
+
+        The group's own where no layer reads it.
+        """
         affine = self.rule(*self.candidates(group)[method])
         members = self.groups[group]
         readers = [
@@ -285,15 +270,21 @@ class _Search:
             if layer.node.inputs[0] in members and layer.name in self.observed.patches
         ]
         if not readers:
-            return histogram_error(self.observed.tensors[members[0]], affine)
-        return sum(self._reader_error(layer, affine) for layer in readers)
+            error = histogram_error(self.observed.tensors[members[0]], affine)
+            return error, error
+        halves = [self._reader_errors(layer, affine) for layer in readers]
+        return sum(one[0] for one in halves), sum(one[1] for one in halves)
 
-    def _reader_error(self, layer: Layer, affine: object) -> float:
-        rows = self.observed.patches[layer.name][:LOCAL_ROWS].transpose(1, 0, 2)
+    def _reader_errors(self, layer: Layer, affine: Affine) -> tuple[float, float]:
+        rows = self.observed.local_rows(layer.name).transpose(1, 0, 2)
         matrix = layer.matrix(self.builder.float_weights(layer)).transpose(0, 2, 1)
-        power = float(np.square(rows @ matrix, dtype=np.float64).sum())
-        noise = (round_trip(rows, affine) - rows) @ matrix  # type: ignore[arg-type]
-        return float(np.square(noise, dtype=np.float64).sum()) / power if power else 0.0
+        noise, half = (round_trip(rows, affine) - rows) @ matrix, rows.shape[1] // 2
+        if layer.name not in self._powers:
+            self._powers[layer.name] = float(np.square(rows @ matrix, dtype=np.float64).sum())
+        power = self._powers[layer.name]
+        halves = (float(np.square(one, dtype=np.float64).sum()) for one in (noise[:, :half], noise[:, half:]))
+        first, last = (one / power if power else 0.0 for one in halves)
+        return first, last
 
 
 def _equalised(plain: _Search) -> _Search | None:
@@ -318,9 +309,3 @@ def _equalised(plain: _Search) -> _Search | None:
 
 def _verdict(kept: bool) -> str:
     return "kept" if kept else "dropped"
-
-
-def _macs(network: Network, layer: Layer) -> int:
-    """Multiplications of a layer for one sample."""
-    places = network.shapes.get(layer.node.outputs[0], ())[2:]
-    return int(network.constants[layer.weight].size * np.prod([max(1, size) for size in places], dtype=np.int64))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,32 +14,45 @@ from compiler.graph import Graph
 from compiler.importer.qdq_network import Network
 from compiler.importer.qdq_write import write_qdq
 from compiler.quantization.build import Builder
-from compiler.quantization.evaluate import STAGE, Values, decibels, noise_ratio, values_of
+from compiler.quantization.evaluate import STAGE, Values, decibels, values_of
 from compiler.quantization.layers import Layer
 from compiler.quantization.observed import Observed
 from compiler.quantization.operators import HEADS
 from compiler.quantization.recipe import Recipe
 from compiler.quantization.streams import SHAPES
 
+Shifts = dict[str, NDArray[np.float64]]
+"""By layer, one number per channel."""
+
+
+TINY = 1e-300
+"""Least that is divided by: where nothing is, nothing differs."""
+
+SURE = 3.0
+"""Standard errors by which a recipe has to be better: samples resemble each other, and several recipes are tried."""
+
 
 @dataclass(frozen=True)
 class Worth:
-    """Mean SQNR in dB over all that is measured, on every other sample and on the rest; higher is better."""
+    """``shares`` [measured values, samples]: the noise of a sample by the power of the value over all samples."""
 
-    even: float
-    odd: float
+    shares: NDArray[np.float64]
 
     @property
     def mean(self) -> float:
-        """Of both halves."""
-        return (self.even + self.odd) / 2.0
+        """Mean SQNR in dB over all that is measured; higher is better."""
+        return float(np.mean([decibels(float(noise)) for noise in self.shares.sum(axis=1)]))
 
     def beats(self, other: Worth, gain_db: float) -> bool:
-        """Whether this is better by more than ``gain_db``, and on neither half worse.
+        """Whether this is better by more than ``gain_db``, and by more than ``SURE`` standard errors.
 
-        What suits only some samples is chance, of which a search over many choices finds much.
+        The error is that of the difference of logarithms, to first order, over samples.
         """
-        return self.mean > other.mean + gain_db and self.even >= other.even and self.odd >= other.odd
+        if self.mean <= other.mean + gain_db:
+            return False
+        ours, theirs = (one.shares / np.maximum(one.shares.sum(axis=1, keepdims=True), TINY) for one in (self, other))
+        error_db = 10.0 / math.log(10.0) * math.sqrt(float(np.square((ours - theirs).mean(axis=0)).sum()))
+        return self.mean - other.mean > SURE * error_db
 
 
 class Trial:
@@ -52,35 +67,33 @@ class Trial:
         self._graph, self._builder, self._rows = graph, builder, observed.rows
         self._points = points(builder.network)
         self._wanted: Values = values_of(graph.model, self._points, self._rows, fused=True)
-        self.count = 0
 
     def worth(self, recipe: Recipe) -> Worth:
         """How near the outputs come to the float model's."""
-        self.count += 1
         self._on_trial()
         written = write_qdq(self._graph.model, self._builder.plan(recipe), stage=STAGE, checked=False)
         names = [written.seen.get(name, name) for name in self._points]
         found = values_of(written.model, list(dict.fromkeys(names)), self._rows, fused=True)
-        halves = []
-        for begin in (0, 1):
-            pairs = ((self._wanted[a][begin::2], found[b][begin::2]) for a, b in zip(self._points, names, strict=True))
-            halves.append(sum(decibels(noise_ratio(*pair)) for pair in pairs) / len(names))
-        return Worth(*halves)
+        return Worth(np.stack([_noise(self._wanted[a], found[b]) for a, b in zip(self._points, names, strict=True)]))
 
-    def answer_shifts(self, recipe: Recipe) -> dict[str, NDArray[np.float64]]:
-        """What the float model's answers are more, on average, by the layer that gives them and its channels."""
+    def answer_shifts(self, recipe: Recipe) -> tuple[Shifts, Shifts]:
+        """What the float model's answers are more, on average, by the layer that gives them and its channels.
+
+        One on every other sample, one on the rest.
+        """
         written = write_qdq(self._graph.model, self._builder.plan(recipe), stage=STAGE, checked=False)
         givers = {point: layer for point in self._points if (layer := self._giver(point)) is not None}
         names = {point: written.seen.get(point, point) for point in givers}
         found = values_of(written.model, list(dict.fromkeys(names.values())), self._rows, fused=True)
-        shifts: dict[str, NDArray[np.float64]] = {}
+        shifts: tuple[Shifts, Shifts] = ({}, {})
         for point, layer in givers.items():
             gaps = [
                 np.subtract(a, b, dtype=np.float64).reshape(-1)
                 for a, b in zip(self._wanted[point], found[names[point]], strict=True)
             ]
             if all(gap.size == layer.channels for gap in gaps):
-                shifts[layer.name] = np.asarray(np.mean(gaps, axis=0), dtype=np.float64)
+                for half, begin in zip(shifts, (0, 1), strict=True):
+                    half[layer.name] = np.asarray(np.mean(gaps[begin::2], axis=0), dtype=np.float64)
         return shifts
 
     def _giver(self, point: str) -> Layer | None:
@@ -90,6 +103,13 @@ class Trial:
             op = self._builder.network.makers.get(op.inputs[0])
         layer = self._builder.layers.get(op.name) if op is not None else None
         return layer if layer is not None and layer.bias else None
+
+
+def _noise(wanted: Sequence[NDArray[Any]], found: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
+    """Of every sample, by the power of all."""
+    power = sum(float(np.square(one, dtype=np.float64).sum()) for one in wanted)
+    noise = [float(np.square(np.subtract(a, b, dtype=np.float64)).sum()) for a, b in zip(wanted, found, strict=True)]
+    return np.asarray(noise) / max(power, TINY)
 
 
 def points(network: Network) -> tuple[str, ...]:
