@@ -51,7 +51,7 @@ def few_trials(
             failed = count
     if best is None:
         nearest = min(tried.values(), key=lambda trial: (trial.shortfall, len(trial.kept)))
-        return Found(best=nearest, without={}, freed=frozenset(), trials=trials)
+        return Found(best=nearest, without={}, freed=frozenset(), trials=trials, declined=trials + 1 - len(tried))
     fewer = tried.get(bound - 1)
     without = {order[bound - 1]: fewer} if fewer else {}
-    return Found(best=best, without=without, freed=frozenset(), trials=trials)
+    return Found(best=best, without=without, freed=frozenset(), trials=trials, declined=trials + 1 - len(tried))

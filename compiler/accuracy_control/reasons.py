@@ -55,6 +55,7 @@ def refused(found: Found, task: Task, precision: str | None) -> ContractNotMetEr
         raise CompileError(stage=NAME, detail="expected a mix that misses the contract, got one that keeps it")
     mix = f"with {counted(kept)} in {precision}" if kept else f"with every layer as {task.scheme}"
     told = f"the best of {found.trials + 1} mixes" if precision else "and the device has nothing else to fall back to"
+    told += f", of which the device's tools do not take {found.declined}" if found.declined else ""
     told += f", judged by {task.judge}" if task.judge else ""
     advice = "give more or more typical calibration samples, allow a larger max_drop, or take a profile of more bits"
     return ContractNotMetError(

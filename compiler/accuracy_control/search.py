@@ -23,13 +23,15 @@ class Found:
     """``best`` is the mix that holds, or the one nearest to it.
 
     ``without`` has, for each layer kept to the end, the trial that failed without it; ``freed`` are layers that were
-    kept on the way and turned out not to matter.
+    kept on the way and turned out not to matter. ``declined`` of the ``trials`` gave no figure: a device's tools
+    refused the mix.
     """
 
     best: Trial
     without: dict[str, Trial]
     freed: frozenset[str]
     trials: int
+    declined: int = 0
 
 
 class Search:

@@ -40,6 +40,7 @@ class Device:
         order = [f"layer{index}" for index in range(layers)]
         found = few_trials(self.trial(0, BEFORE), order, self, most=layers if most is None else most)
         assert found.trials == len(self.counts) == len(set(self.counts)) <= MAX_TRIALS
+        assert found.declined == sum(count > self.takes for count in self.counts)
         assert not found.freed
         return found
 
