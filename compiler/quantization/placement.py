@@ -8,13 +8,15 @@ Rules:
     4. A layer that is kept reads and gives float (or 16 bits); what only kept layers read is not stored for them.
     5. Where the device has 16 bits, a head that reads 16 bits gives 16 bits. Where it holds unsigned bytes a last head
        always does: at steps of 1/256 top answers tie. (Softmax of LiteRT and Vela wants both sides alike, QNN's not.)
+    6. Where the device has float, nodes without weights are quantized for the sake of layers: those that no chain of
+       quantized nodes joins to a quantized layer stay float (a sum of squares between Pow and Sqrt, say).
 """
 
 from __future__ import annotations
 
 import enum
 import operator
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,6 +76,19 @@ def place(network: Network, layers: Mapping[str, Layer], scheme: Scheme, keep: M
     return _Placer(network, layers, scheme, keep).place()
 
 
+def joined_to_layers(network: Network, quantized: Collection[str]) -> set[str]:
+    """Those of the quantized nodes that are layers, or read or give values of such a node (rule 6)."""
+    ops = [op for op in network.ops if op.name in quantized]
+    makers = {name: op.name for op in ops for name in op.outputs if name}
+    found = {op.name for op in ops if op.op in LAYERS}
+    while True:
+        read = {makers[name] for op in ops if op.name in found for name in op.inputs if name in makers}
+        reading = {op.name for op in ops if any(makers.get(name) in found for name in op.inputs)}
+        if read | reading <= found:
+            return found
+        found |= read | reading
+
+
 class _Placer:
     def __init__(self, network: Network, layers: Mapping[str, Layer], scheme: Scheme, keep: Mapping[str, str]) -> None:
         self._network, self._layers, self._scheme = network, layers, scheme
@@ -81,6 +96,8 @@ class _Placer:
         self._wide = {name for name, kept in keep.items() if kept == Keep.INT16}
         self._fused = _fused(network)
         self._quantized = {op.name for op in network.ops if self._takes_part(op)}
+        if scheme.fallback is Fallback.FLOAT:
+            self._quantized = joined_to_layers(network, self._quantized)
         self._stored: set[str] = set()
 
     def place(self) -> Placement:

@@ -93,7 +93,7 @@ def speech(folder: Path, run: Run, *, frames: int = 96) -> Data:
         state, context = run(row)["stateN"], frame[-CONTEXT:]
     joined: Arrays = {name: np.stack(values) for name, values in rows.items()}
     joined["input"] = joined["input"][:, 0]
-    return Data(calibration={}, evaluation=joined)
+    return _split(joined, every=3)
 
 
 def _photographs(folder: Path) -> NDArray[np.uint8]:
