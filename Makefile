@@ -18,7 +18,7 @@ NPM ?= $(shell command -v npm || echo $(BIN)/npm)
 PINS := pyproject.toml constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-wasm bench-quant bench-race targets conformance docs clean
+.PHONY: help demo test lint bench bench-wasm bench-quant bench-litert bench-race targets conformance docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -48,6 +48,9 @@ bench-wasm: $(VENV)/.installed-dev $(PEERS)/node_modules/.package-lock.json  ## 
 bench-quant: $(VENV)/.installed-dev  ## hold our quantizer against ONNX Runtime's and NNCF and write build/bench-quant.json
 	@$(BIN)/python -m benchmarks.quant --models '$(MODELS)' --out build/bench-quant.json
 
+bench-litert: $(VENV)/.installed-dev  ## measure LiteRT variants beside those of other runtimes and write build/bench-litert.json
+	@$(BIN)/python -m benchmarks.litert --models '$(MODELS)' --out build/bench-litert.json
+
 bench-race: $(VENV)/.installed-dev  ## hold the variant that a race chose against every single runtime and write build/bench-race.json
 	@$(BIN)/python -m benchmarks.race --models '$(MODELS)' --out build/bench-race.json
 
@@ -57,7 +60,7 @@ targets: $(VENV)/.installed-dev  ## compile every model for every profile and wr
 conformance: $(VENV)/.installed-dev  ## run ONNX's node tests through the Wasm target and write build/conformance.json
 	@$(BIN)/python -m benchmarks.conformance --out build/conformance.json
 
-docs: $(VENV)/.installed-dev  ## write docs/cli.md and the generated parts of docs/wasm.md anew
+docs: $(VENV)/.installed-dev  ## write docs/cli.md and what follows from the code in docs/wasm.md, litert.md and targets.md anew
 	@$(BIN)/python -m skerry.reference docs/cli.md
 	@$(BIN)/python -m benchmarks.docs
 

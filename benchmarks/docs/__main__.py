@@ -10,8 +10,9 @@ from pathlib import Path
 
 import click
 
-from benchmarks.docs.measured import FILES, QUANTIZATION_FILES, TARGET_FILES, measured_parts
-from benchmarks.docs.page import PAGE, QUANTIZATION_PAGE, TARGETS_PAGE, with_parts
+from benchmarks.docs.litert import operator_table
+from benchmarks.docs.measured import FILES, LITERT_FILES, QUANTIZATION_FILES, TARGET_FILES, measured_parts
+from benchmarks.docs.page import LITERT_PAGE, PAGE, QUANTIZATION_PAGE, TARGETS_PAGE, with_parts
 from benchmarks.docs.profiles import profiles_table
 from benchmarks.docs.static import static_parts
 
@@ -24,6 +25,7 @@ def main(measured: bool, build: Path) -> None:
     pages: tuple[tuple[Path, Mapping[str, str], Mapping[str, tuple[str, str]]], ...] = (
         (PAGE, static_parts(), FILES),
         (TARGETS_PAGE, {"profiles": profiles_table()}, TARGET_FILES),
+        (LITERT_PAGE, {"operators": operator_table()}, LITERT_FILES),
         (QUANTIZATION_PAGE, {}, QUANTIZATION_FILES),
     )
     for page, parts, files in pages:

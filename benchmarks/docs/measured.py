@@ -15,6 +15,9 @@ FILES = {
 TARGET_FILES = {"matrix": ("targets.md", "make targets")}
 """The same for ``docs/targets.md``."""
 
+LITERT_FILES = {name: (f"bench-litert-{name}.md", "make bench-litert") for name in ("steps", "agreement", "speed")}
+"""The same for ``docs/litert.md``."""
+
 QUANTIZATION_FILES = {"comparison": ("bench-quant.md", "make bench-quant")}
 """The same for ``docs/quantization.md``."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = DOCS / "wasm.md"
 TARGETS_PAGE = DOCS / "targets.md"
+LITERT_PAGE = DOCS / "litert.md"
 QUANTIZATION_PAGE = DOCS / "quantization.md"
 
 

@@ -1,4 +1,8 @@
-"""Measure LiteRT on every model: ``python -m benchmarks.litert [--only MODEL] [--docs]``."""
+"""Measure LiteRT on every model: ``python -m benchmarks.litert [--only MODEL]``.
+
+Writes rows to ``FILE`` (``build/bench-litert.json``), and beside it each table that ``docs/litert.md`` takes over
+(``python -m benchmarks.docs --measured``).
+"""
 
 from __future__ import annotations
 
@@ -7,9 +11,7 @@ from pathlib import Path
 
 import click
 
-from benchmarks.docs.page import with_parts
 from benchmarks.litert.measure import measure
-from benchmarks.litert.page import OPERATORS, PAGE, operator_table
 from benchmarks.litert.report import agreement_table, rows_of, speed_table, steps_table
 from benchmarks.rows import fact, skipped, write_rows
 from benchmarks.subjects import DEFAULT_MODELS
@@ -25,8 +27,7 @@ ROUNDS = 31
 @click.option("--only", multiple=True, help="Only this model; repeat.")
 @click.option("--rounds", type=click.IntRange(5, 1000), default=ROUNDS, show_default=True, help="Turns of each engine.")
 @click.option("--out", type=click.Path(path_type=Path), default=Path("build/bench-litert.json"), help="Where rows go.")
-@click.option("--docs", is_flag=True, help="Write tables into docs/litert.md as well.")
-def main(models: Path, only: tuple[str, ...], rounds: int, out: Path, *, docs: bool) -> None:
+def main(models: Path, only: tuple[str, ...], rounds: int, out: Path) -> None:
     """Compile, run and time; show tables and write rows."""
     found = []
     with tempfile.TemporaryDirectory(prefix="skerry-") as made:
@@ -36,7 +37,7 @@ def main(models: Path, only: tuple[str, ...], rounds: int, out: Path, *, docs: b
                 click.echo(f"{folder.name}", err=True)
                 found.append(measure(folder, Path(made) / folder.name, rounds=rounds))
     tables = {"speed": speed_table(found), "agreement": agreement_table(found), "steps": steps_table(found)}
-    click.echo("\n\n".join(tables.values()))
+    click.echo("\n".join(tables.values()))
     machine = detect()
     rows = [
         fact("litert/machine", f"{machine.cpu}, {machine.cores} cores, {machine.os} {machine.kernel}"),
@@ -44,8 +45,8 @@ def main(models: Path, only: tuple[str, ...], rounds: int, out: Path, *, docs: b
         *(skipped(f"litert/{one}", f"no such model in {models}") for one in missing),
     ]
     write_rows(rows, out)
-    if docs:
-        PAGE.write_text(with_parts(PAGE.read_text(), {**tables, OPERATORS: operator_table()}))
+    for name, text in tables.items():
+        out.with_name(f"{out.stem}-{name}.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from benchmarks.docs.tables import table
 from benchmarks.litert.measure import PROFILES, Figures
 from benchmarks.litert.steps import Steps
 from benchmarks.rows import Row, fact, figure
@@ -32,7 +33,7 @@ def speed_table(all_found: Sequence[Figures]) -> str:
     """Microseconds by model and profile."""
     head = ["p50 us, one thread", *PROFILES]
     lines = [[one.model, *(_us(one.p50_us.get(name)) for name in PROFILES)] for one in all_found]
-    return markdown([head, *lines])
+    return table(head, lines)
 
 
 def agreement_table(all_found: Sequence[Figures]) -> str:
@@ -50,7 +51,7 @@ def agreement_table(all_found: Sequence[Figures]) -> str:
         for name in PROFILES
         if name in one.against_graph_db
     ]
-    return markdown([head, *lines])
+    return table(head, lines)
 
 
 def steps_table(all_found: Sequence[Figures]) -> str:
@@ -61,13 +62,7 @@ def steps_table(all_found: Sequence[Figures]) -> str:
     for op in operators:
         cells = [sum((one.steps.get(kind, {}).get(op, Steps()) for one in all_found), Steps()) for kind in kinds]
         lines.append([f"`{op}`", *(_share(cell) for cell in cells)])
-    return markdown([["off by one step", *kinds], *lines])
-
-
-def markdown(lines: Sequence[Sequence[str]]) -> str:
-    """A table; the first line is its head."""
-    rule = ["---"] * len(lines[0])
-    return "\n".join(f"| {' | '.join(line)} |" for line in (lines[0], rule, *lines[1:]))
+    return table(["off by one step", *kinds], lines)
 
 
 def _share(steps: Steps) -> str:
