@@ -112,8 +112,3 @@ def write_outcomes(outcomes: Sequence[Outcome], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = ",\n".join(msgspec.json.encode(one).decode() for one in outcomes)
     path.write_text(f"[\n{lines}\n]\n")
-
-
-def read_outcomes(path: Path) -> tuple[Outcome, ...]:
-    """What ``write_outcomes`` wrote. Raises ``msgspec.ValidationError`` for anything else."""
-    return msgspec.json.decode(path.read_bytes(), type=tuple[Outcome, ...])

@@ -22,9 +22,6 @@ from compiler.importer.qdq_plan import Affine, QdqPlan, Weights
 MIN_IR_VERSION = 10
 """ONNX IR 10 goes with opset 21 (onnx, docs/Versioning.md); 4-bit types need it."""
 
-OPSET_OF_WIDE_TYPES = 21
-"""QuantizeLinear and DequantizeLinear take int16, uint16 and int4, and blocks, since opset 21."""
-
 
 @dataclass(frozen=True)
 class Written:

@@ -19,8 +19,6 @@ CONFIDENCE = 0.99
 NEGLIGIBLE_DEVIATIONS = 10
 """So many standard deviations below the mean the whole lower tail is under e^-45 (Chernoff) and is left out."""
 
-NONE_ALLOWED = -1
-
 
 @dataclass(frozen=True)
 class Estimate:
@@ -33,7 +31,7 @@ class Estimate:
 def over_allowed(queries: int, percentile: float) -> int:
     """Most queries over a latency bound with which it still counts as the ``percentile`` (a fraction).
 
-    ``NONE_ALLOWED`` (-1) where there are too few queries even if not one is over.
+    -1 where there are too few queries even if not one is over.
     """
     share = 1.0 - percentile
     mean = queries * share

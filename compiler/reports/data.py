@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from typing import Any
 
@@ -49,11 +48,6 @@ def report(result: CompileResult) -> dict[str, Any]:
         ],
         "passes": [asdict(stage) for stage in result.stages],
     }
-
-
-def report_bytes(result: CompileResult) -> bytes:
-    """The report as an indented UTF-8 file."""
-    return (json.dumps(report(result), indent=2, ensure_ascii=False) + "\n").encode()
 
 
 def _refusal(one: Refusal) -> dict[str, str]:
