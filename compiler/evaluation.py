@@ -36,6 +36,6 @@ def evaluate(
         lowered=variant,
         accuracy=judge.accuracy(scored),
         slices=judge.slices(scored),
-        agreement=agreement(outputs, reference.outputs),
+        agreement=agreement(outputs, reference.outputs, contract.accuracy.metric),
         paired=judge.paired(scored, reference.scored),
     )

@@ -75,6 +75,11 @@ class Metric(enum.StrEnum):
         return self in (Metric.TOP1, Metric.TOP_K, Metric.EXACT_MATCH)
 
     @property
+    def of_values(self) -> bool:
+        """Whether outputs are values that should be near others: their largest one means nothing."""
+        return self in (Metric.MAE, Metric.COSINE)
+
+    @property
     def lower_is_better(self) -> bool:
         """Whether a smaller value is the better one."""
         return self is Metric.MAE

@@ -10,15 +10,16 @@ from numpy.typing import NDArray
 
 from compiler.metrics.classes import first_class
 from compiler.metrics.cosine import similarities
+from edge_bundle.contract import Metric
 from edge_bundle.proof import AgreementProof
 
 
-def agreement(outputs: NDArray[Any], reference: NDArray[Any]) -> AgreementProof:
-    """Outputs [samples, ...] against the fp32 model's, in float64."""
+def agreement(outputs: NDArray[Any], reference: NDArray[Any], metric: Metric) -> AgreementProof:
+    """Outputs [samples, ...] against the fp32 model's, in float64; first answers unless ``metric`` is one of values."""
     got, want = outputs.astype(np.float64), reference.astype(np.float64)
     difference = np.abs(got - want)
     return AgreementProof(
-        top1=_equal_first(outputs, reference),
+        top1=None if metric.of_values else _equal_first(outputs, reference),
         cosine=math.fsum(similarities(got, want).tolist()) / len(got),
         sqnr_db=sqnr_db(got, want),
         mean_abs_diff=float(difference.mean()),

@@ -125,7 +125,7 @@ def measure(
         accuracy=judge.accuracy(scored) if scored else None,
         slices=judge.slices(scored) if scored else {},
         paired=judge.paired(scored, judge.score(reference)) if scored and reference is not None else None,
-        agreement=None if reference is None else agreement(outputs, reference),
+        agreement=None if reference is None else agreement(outputs, reference, variant.contract.accuracy.metric),
         determinism=found.proof,
         placement=engine.placement,
         peak_rss_bytes=found.peak_rss_bytes,

@@ -15,6 +15,7 @@ from sklearn.metrics import (
 from sklearn.metrics.pairwise import paired_cosine_distances
 
 from compiler.metrics.agreement import agreement, sqnr_db
+from edge_bundle.contract import Metric
 from tests.compiler.metrics.worlds import evaluation, judge
 
 RNG = np.random.default_rng(11)
@@ -168,7 +169,7 @@ def test_slices_partition_the_set() -> None:
 def test_agreement_in_float64() -> None:
     other = SCORES.copy()
     other[7] = other[7][::-1]
-    got = agreement(other, SCORES)
+    got = agreement(other, SCORES, Metric.TOP1)
     assert got.top1 == np.mean(other.argmax(axis=1) == SCORES.argmax(axis=1))
     assert got.max_abs_diff == np.abs(other.astype(float) - SCORES.astype(float)).max()
     noise = np.square(other.astype(float) - SCORES).sum()
@@ -176,7 +177,8 @@ def test_agreement_in_float64() -> None:
 
 
 def test_agreement_of_outputs_that_are_no_scores() -> None:
-    assert agreement(MAPS, MAPS).top1 is None
-    assert agreement(SCORES[:, :1], SCORES[:, :1]).top1 is None
-    assert agreement(MAPS, MAPS).sqnr_db is None
+    assert agreement(MAPS, MAPS, Metric.TOP1).top1 is None
+    assert agreement(SCORES, SCORES, Metric.COSINE).top1 is None
+    assert agreement(SCORES[:, :1], SCORES[:, :1], Metric.TOP1).top1 is None
+    assert agreement(MAPS, MAPS, Metric.TOP1).sqnr_db is None
     assert sqnr_db(np.ones(3), np.zeros(3)) == 0.0
