@@ -81,8 +81,8 @@ class PairedProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 class AgreementProof(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The scored output against the fp32 reference.
 
-    ``top1`` is the share of equal first answers (``None`` for one number, and where the metric is of values); ``sqnr_db`` is
-    10 log10(signal power / error power) over all samples, ``None`` where not one bit differs.
+    ``top1`` is the share of equal first answers (``None`` for one number, and where the metric is of values);
+    ``sqnr_db`` is 10 log10(signal power / error power) over all samples, ``None`` where not one bit differs.
     """
 
     top1: Fraction | None
