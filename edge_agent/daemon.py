@@ -28,6 +28,7 @@ from edge_agent.status import RUN_FILE, RunFile, add_status_route
 from edge_agent.uplink import run_uplink
 from edge_bundle import canonical
 from edge_bundle.errors import InvalidInputError, SkerryError, UnavailableError
+from edge_runtime.trial import end_trials
 from hardware_profiles.detect import detect
 
 logger = logging.getLogger(__name__)
@@ -77,6 +78,7 @@ async def _run(config: AgentConfig, stop: asyncio.Event) -> None:
                 await stop.wait()
                 logger.info("stopping")
                 poll.cancel()
+                end_trials()  # nobody waits for one any more, but its thread would be waited for
                 # The last requests are answered first, so that the last telemetry counts them.
                 await server.aclose()
                 uplink.cancel()

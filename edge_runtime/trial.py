@@ -39,6 +39,9 @@ TIMEOUT_S = 600.0
 REFUSED = 3
 """Exit status where the engine refused: ours will as well, and say why."""
 
+_running: set[subprocess.Popen[bytes]] = set()
+"""Other processes of now; sets are changed in one step."""
+
 _LENGTH_BYTES = 8
 
 
@@ -97,16 +100,24 @@ def _run(source: EngineSource, inputs: Mapping[str, Tensor], log: IO[bytes], tim
 
     timer = threading.Timer(timeout_s, end)
     timer.start()
+    _running.add(process)
     try:
         with contextlib.suppress(BrokenPipeError):  # it is gone already; its status says why
             _send(process.stdin, source, inputs)
         status = process.wait()
     finally:
         timer.cancel()
+        _running.discard(process)
         end_group(process)
     if late.is_set():
         raise EngineTimeoutError(runtime=source.runtime, limit_s=timeout_s)
     return status
+
+
+def end_trials() -> None:
+    """For who stops and waits for the threads that try: their trials end now, as if they had crashed."""
+    for process in tuple(_running):
+        end_group(process)
 
 
 def _send(sink: IO[bytes] | None, source: EngineSource, inputs: Mapping[str, Tensor]) -> None:

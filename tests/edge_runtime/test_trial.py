@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from edge_bundle.errors import EngineError, EngineTimeoutError
 from edge_bundle.tensor import DType, Tensor, TensorSpec
 from edge_runtime.engine import EngineSource
-from edge_runtime.trial import try_out
+from edge_runtime.trial import end_trials, try_out
 from tests.sim.releases import EXAMPLE, PIXELS
 
 ENGINE = """
@@ -95,6 +96,20 @@ def test_a_runtime_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.Monke
         time.sleep(0.05)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_a_trial_under_way_ends_when_its_agent_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine_that("open('up', 'w').write('x'); time.sleep(600)", monkeypatch, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with ThreadPoolExecutor(1) as pool:
+        trial = pool.submit(try_out, DIGITS, INPUTS)
+        for _ in range(600):
+            if (tmp_path / "up").exists():
+                break
+            time.sleep(0.05)
+        end_trials()
+        with pytest.raises(EngineError, match="crashed: SIGKILL"):
+            trial.result(timeout=60)
 
 
 def test_a_broken_flatbuffer_does_not_end_us() -> None:
