@@ -7,7 +7,7 @@ node, in this order (the first that applies ends it):
 2. ``If``, ``Loop`` and ``Scan`` are resolved as far as may be (``control.py``);
    all others must fit the operator's definition (``verify.py``, ``rules.py``);
 3. ``Constant``, ``Shape``, ``Size`` and ``Range`` are constants (``known.py``);
-4. an old form is put into the newest one (``dialect.py``);
+4. an old form is put into the newest one (``dialect.py``), a convolution that crops behind a ``Slice`` (``crop.py``);
 5. a node that does nothing is dropped (``simplify.py``);
 6. a node whose inputs are constants is evaluated (``evaluate.py``); so is one whose outputs have no elements;
 7. an operator without a kernel is replaced by the body that ONNX gives for it (``functions.py``);
@@ -23,6 +23,7 @@ import onnx
 from compiler.importer.attributes import attributes_of
 from compiler.importer.call import Call, Scope, keep
 from compiler.importer.control import CONTROL
+from compiler.importer.crop import uncropped
 from compiler.importer.dialect import lift
 from compiler.importer.evaluate import GENERATORS, evaluate
 from compiler.importer.expansion import Expansion
@@ -79,7 +80,7 @@ class Reader:
         if (array := known_output(call)) is not None:
             call.give_constant(0, array)
             return
-        if (newer := lift(call)) is not None:
+        if (newer := lift(call) or uncropped(call)) is not None:
             self.expand(call, newer)
             return
         hold_rules(call)

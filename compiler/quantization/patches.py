@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from compiler.ir.same_pads import same_front
 from compiler.quantization.layers import Layer
 
 MAX_ROWS = 1024
@@ -82,10 +83,9 @@ def _frame(
     if mode.startswith("SAME"):
         sizes = [-(-size // stride) for size, stride in zip(shape, strides, strict=True)]
         whole = [
-            max(0, (out - 1) * stride + r - size)
-            for out, stride, r, size in zip(sizes, strides, reach, shape, strict=True)
+            (out - 1) * stride + r - size for out, stride, r, size in zip(sizes, strides, reach, shape, strict=True)
         ]
-        return [pad // 2 if mode == "SAME_UPPER" else pad - pad // 2 for pad in whole], sizes
+        return [same_front(total, upper=mode == "SAME_UPPER") for total in whole], sizes
     pads = _sizes(layer, "pads", 2 * len(kernel), 0) if mode == "NOTSET" else [0] * (2 * len(kernel))
     begins, ends = pads[: len(kernel)], pads[len(kernel) :]
     sizes = [

@@ -20,17 +20,7 @@ def windows_at(site: Site, kernel: Sequence[int]) -> Windows:
         raise site.refuse(
             f"expected one or two spatial dimensions and pads of at least 0, got {len(kernel)} dimensions"
         )
-    if str(site.node.attrs.get("auto_pad", "NOTSET")).startswith("SAME") and _crops(found, spatial, out):
-        raise site.refuse("auto_pad SAME with strides so wide that it crops the input")
     return found
-
-
-def _crops(windows: Windows, spatial: Sequence[int], out: Sequence[int]) -> bool:
-    """Whether ONNX's formula for SAME gives pads below 0 in front, as ONNX Runtime takes them."""
-    steps = zip(
-        (1, *spatial)[-2:], (1, *out)[-2:], windows.kernel, windows.strides, windows.dilations, strict=True
-    )  # fmt: skip
-    return any((made - 1) * stride + (kernel - 1) * step + 1 - size < -1 for size, made, kernel, stride, step in steps)
 
 
 def image_shape(shape: Sequence[int]) -> tuple[int, int, int, int]:

@@ -62,6 +62,7 @@ CASES = {
     "Conv": _conv((6, 4, 3, 3), (1, 6, 7, 9), pads=[1, 1, 1, 1]),
     "Conv valid": _conv((6, 4, 3, 3), (1, 6, 5, 7)),
     "Conv strided, SAME": _conv((6, 4, 3, 3), (1, 6, 4, 5), strides=[2, 2], auto_pad="SAME_UPPER"),
+    "Conv strided, SAME that crops": _conv((6, 4, 1, 1), (1, 6, 2, 3), strides=[4, 4], auto_pad="SAME_UPPER"),
     "Conv strided, pads of its own": _conv((6, 4, 3, 3), (1, 6, 4, 5), strides=[2, 2], pads=[1, 1, 1, 1]),
     "Conv with odd pads": _conv((6, 4, 3, 3), (1, 6, 7, 9), pads=[2, 0, 0, 2]),
     "Conv strided, what is left over": _conv((6, 4, 2, 2), (1, 6, 3, 4), strides=[2, 2]),

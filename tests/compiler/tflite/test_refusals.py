@@ -28,9 +28,6 @@ def _case(made: NodeProto, output: Shape, shape: Shape = IMAGE, **constants: Any
 CASES: Mapping[str, tuple[Case, str]] = {
     "no rule": (_case(node("Det", ["x"]), (1, 4)), "no rule"),
     "three dimensions": (_case(node("Conv", ["x", "w"]), (1, 3, 3, 3, 3), VOLUME, w=rand(3, 2, 2, 2, 2)), "dimensions"),
-    "SAME that crops": (
-        _case(node("Conv", ["x", "w"], strides=[4, 4], auto_pad="SAME_UPPER"), (1, 3, 2, 2), (1, 4, 8, 8), w=rand(3, 4, 1, 1)), "crops"
-    ),
     "dilated pool": (_case(node("MaxPool", ["x"], kernel_shape=[2, 2], dilations=[2, 2]), (1, 4, 4, 4)), "dilations"),
     "pads that are not counted": (
         _case(node("AveragePool", ["x"], kernel_shape=[3, 3], pads=[1, 1, 0, 0]), (1, 4, 5, 5)), "not counted"

@@ -53,8 +53,8 @@ def test_convolutions(
     size: tuple[int, int],
     group: int,
 ) -> None:
-    if str(pads.get("auto_pad", "")).startswith("SAME"):  # ONNX Runtime takes no dilations with it, or crops
-        assume(dilations == (1, 1) and all(k >= s for k, s in zip(kernel, strides, strict=True)))
+    if str(pads.get("auto_pad", "")).startswith("SAME"):  # ONNX Runtime takes no dilations with it
+        assume(dilations == (1, 1))
     attrs = {"strides": strides, "dilations": dilations, "group": group, **pads}
     _holds(attrs, "Conv", size, {"w": rand(CHANNELS, CHANNELS // group, *kernel)})
 
