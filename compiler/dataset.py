@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.one_line import one_line
 from edge_bundle.contract import OnViolation, TensorRule
 from edge_bundle.digest import sha256_digest
 from edge_bundle.errors import InvalidInputError, LimitExceededError
 from edge_bundle.regular_file import read_regular
 from edge_bundle.tensor import DYNAMIC
+from edge_runtime.one_line import one_line
 
 MAX_FILE_BYTES = 4 << 30
 """Largest ``.npz`` file read; it is held in memory."""

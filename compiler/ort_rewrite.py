@@ -13,8 +13,8 @@ from typing import Any
 
 from compiler.graph import Graph
 from compiler.importer import onnx_rewrite, summary
-from compiler.one_line import one_line
 from edge_bundle.errors import CompileError
+from edge_runtime.one_line import one_line
 from edge_runtime.quiet_import import import_quietly
 
 onnxruntime = import_quietly("onnxruntime")

@@ -15,10 +15,10 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from onnx import checker, shape_inference
 
 from compiler.importer.value_types import DTYPES
-from compiler.one_line import one_line
 from edge_bundle.errors import CompileError, InvalidInputError, LimitExceededError
 from edge_bundle.regular_file import read_regular
 from edge_bundle.tensor import DYNAMIC, MAX_RANK, TensorSpec
+from edge_runtime.one_line import one_line
 
 T = TypeVar("T")
 

@@ -6,10 +6,10 @@ import ast
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from compiler.one_line import one_line
 from edge_bundle.digest import sha256_digest
 from edge_bundle.errors import InvalidInputError
 from edge_bundle.regular_file import read_regular
+from edge_runtime.one_line import one_line
 
 MAX_BYTES = 1 << 20
 """Largest file, in bytes; a metric takes a few lines."""

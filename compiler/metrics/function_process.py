@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compiler.metrics.function_file import FunctionFile
-from compiler.one_line import one_line
 from compiler.tool_process import ToolCall, complaint, module_command, watch_tool
 from edge_bundle.errors import InvalidInputError
+from edge_runtime.one_line import one_line
 
 TIMEOUT_S = 300.0
 """Longest that one call may take, in seconds."""

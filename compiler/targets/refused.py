@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from compiler.one_line import one_line
 from edge_bundle.errors import CompileError
+from edge_runtime.one_line import one_line
 from hardware_profiles.schema import Profile
 
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from compiler.importer.functions import has_body
 from compiler.importer.read_graph import read_graph
 from compiler.ir.graph import IrGraph
-from compiler.one_line import one_line
 from compiler.wasm.canonical_nan import canonical_nan_step
 from compiler.wasm.emit import running, write_module
 from compiler.wasm.lower import lower_graph
@@ -19,6 +18,7 @@ from compiler.wasm.plan import BASE, Plan, make_plan
 from compiler.wasm.step import Step
 from edge_bundle.digest import sha256_digest
 from edge_bundle.errors import CompileError, LimitExceededError, UnsupportedOperatorError
+from edge_runtime.one_line import one_line
 from edge_runtime.wasm.abi import (
     ABI_VERSION,
     Feature,

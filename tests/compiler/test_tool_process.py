@@ -154,7 +154,7 @@ def test_a_tool_that_is_not_there(tmp_path: Path) -> None:
 
 def test_own_module_in_a_folder_with_a_namesake(tmp_path: Path) -> None:
     (tmp_path / "compiler.py").write_text("raise SystemExit('the wrong one')")
-    command = module_command("compiler.one_line", tmp_path)
+    command = module_command("edge_runtime.one_line", tmp_path)
     assert run_tool(ToolCall(tool="one_line", command=command, folder=tmp_path, timeout_s=60)).status == 0
 
 
