@@ -34,11 +34,16 @@ def once_quietly(prepare: Callable[[], None]) -> None:
 
 
 def without_notice(prepare: Callable[[], None]) -> None:
-    """Call ``prepare`` with stderr in a file, and pass on all of it but the line."""
+    """Call ``prepare`` with stderr in a file, and pass on all of it but the line; on a full disk, the line too."""
+    try:
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - closed below
+    except OSError:
+        prepare()
+        return
     sys.stderr.flush()
     kept = os.dup(_STDERR)
     try:
-        with tempfile.TemporaryFile() as file:
+        with file:
             os.dup2(file.fileno(), _STDERR)
             try:
                 prepare()

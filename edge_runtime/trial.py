@@ -11,6 +11,7 @@ of that length, then the files one after the other. Nothing is written to disk b
 from __future__ import annotations
 
 import contextlib
+import os
 import subprocess
 import sys
 import tempfile
@@ -64,7 +65,7 @@ def try_out(source: EngineSource, inputs: Mapping[str, Tensor], *, timeout_s: fl
     """
     if source.runtime not in NATIVE:
         return
-    with tempfile.TemporaryFile() as log:
+    with _log() as log:
         status = _run(source, inputs, log, timeout_s)
         if status in (0, REFUSED):
             return
@@ -76,6 +77,14 @@ def try_out(source: EngineSource, inputs: Mapping[str, Tensor], *, timeout_s: fl
         detail=f"a process of its own, in which the variant was tried, {how}{said}",
         advice="the runtime, its driver or this CPU does not take the variant; name others under fallback.profiles",
     )
+
+
+def _log() -> IO[bytes]:
+    """For what the process says; a full disk must not keep a variant from serving, only from being quoted."""
+    try:
+        return tempfile.TemporaryFile()
+    except OSError:
+        return Path(os.devnull).open("r+b")
 
 
 def _run(source: EngineSource, inputs: Mapping[str, Tensor], log: IO[bytes], timeout_s: float) -> int:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from edge_bundle.errors import EngineError, EngineTimeoutError
 from edge_bundle.tensor import DType, Tensor, TensorSpec
 from edge_runtime.engine import EngineSource
+from edge_runtime.litert_quiet import without_notice
 from edge_runtime.trial import end_trials, try_out
 from tests.sim.releases import EXAMPLE, PIXELS
 
@@ -96,6 +100,20 @@ def test_a_runtime_that_hangs_is_ended(tmp_path: Path, monkeypatch: pytest.Monke
         time.sleep(0.05)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def test_a_full_disk_keeps_nothing_from_being_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full() -> NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    try_out(DIGITS, INPUTS)
+    called: list[str] = []
+    without_notice(lambda: called.append("prepared"))
+    assert called == ["prepared"]
+    engine_that("os.abort()", monkeypatch, tmp_path)
+    with pytest.raises(EngineError, match=r"crashed: SIGABRT$"):
+        try_out(DIGITS, INPUTS)
 
 
 def test_a_trial_under_way_ends_when_its_agent_stops(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
