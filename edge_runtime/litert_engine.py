@@ -20,6 +20,7 @@ from edge_runtime.engine import EngineSource
 from edge_runtime.litert_files import batch_of
 from edge_runtime.litert_interpreter import VERSION
 from edge_runtime.litert_program import KERNELS, LiteRtProgram
+from edge_runtime.one_line import one_line
 from edge_runtime.rows import check_batches, common_rows, open_names, split_rows
 
 OPTIONS = {"kernels": tuple(KERNELS)}
@@ -66,7 +67,7 @@ class LiteRtEngine:
                 ]
                 arrays = joined_rows(parts)
         except (RuntimeError, ValueError) as error:
-            raise EngineError(runtime=self._runtime, detail=f"inference failed: {_text(error)}") from None
+            raise EngineError(runtime=self._runtime, detail=f"inference failed: {one_line(error)}") from None
         return {name: to_tensor(array) for name, array in zip(self._names, arrays, strict=True)}
 
     def close(self) -> None:
@@ -87,7 +88,7 @@ class LiteRtEngine:
         try:
             program = LiteRtProgram(model, threads=source.threads, kernels=kernels)
         except (RuntimeError, ValueError) as error:
-            detail = f"cannot load {name}: {_text(error)}"
+            detail = f"cannot load {name}: {one_line(error)}"
             raise EngineError(runtime=source.runtime, detail=detail) from None
         batch = self._batch(program.inputs)
         check_model(source, _opened(source.inputs, program.inputs), _opened(source.outputs, program.outputs))
@@ -114,7 +115,3 @@ def _opened(specs: tuple[TensorSpec, ...], tensors: list[ModelTensor]) -> list[M
     """The model's tensors; the leading size is open where its spec leaves it open."""
     names = open_names(specs)
     return [replace(one, shape=(None, *one.shape[1:])) if one.name in names and one.shape else one for one in tensors]
-
-
-def _text(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

@@ -15,6 +15,7 @@ from edge_bundle.tensor import Tensor, TensorSpec
 from edge_runtime.arrays import to_array, to_tensor
 from edge_runtime.checks import check_inputs, check_model, choose_options, entry_file
 from edge_runtime.engine import EngineSource
+from edge_runtime.one_line import one_line
 from edge_runtime.onnxruntime_tensors import declared
 from edge_runtime.quiet_import import import_quietly
 from hardware_profiles.detect import detect
@@ -123,4 +124,4 @@ def exact_int8_kernels(cpu_flags: Collection[str]) -> str:
 
 def _engine_error(runtime: str, what: str, error: Exception) -> EngineError:
     """The runtime's message names the operator and node that it stumbled over."""
-    return EngineError(runtime=runtime, detail=f"{what}: {' '.join(str(error).split())}")
+    return EngineError(runtime=runtime, detail=f"{what}: {one_line(error)}")

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from compiler.qnn.job import CONTEXT_FILE, JOB_FILE, MODEL_FILE, REPORT_FILE, ContextJob, ContextReport
+from edge_runtime.one_line import one_line
 from edge_runtime.qnn import plugin
 
 BEST_GRAPH = "3"
@@ -37,7 +38,7 @@ def compile_context(folder: Path) -> ContextReport:
     try:
         session = plugin.onnxruntime.InferenceSession(model, settings)
     except plugin.ERRORS as error:
-        return ContextReport(error=plugin.one_line(error))
+        return ContextReport(error=one_line(error))
     return ContextReport(nodes=tuple(plugin.assigned(session)))
 
 

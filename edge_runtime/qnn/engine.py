@@ -17,6 +17,7 @@ from edge_bundle.tensor import Tensor, TensorSpec
 from edge_runtime.arrays import Array, joined_rows, row_slice, to_array, to_tensor
 from edge_runtime.checks import check_inputs, choose_options, companion_file, entry_file
 from edge_runtime.engine import EngineSource
+from edge_runtime.one_line import one_line
 from edge_runtime.qnn import plugin
 from edge_runtime.qnn.device import check_device
 from edge_runtime.qnn.files import Context, ContextIndex, read_index
@@ -144,4 +145,4 @@ def _placement(loaded: list[_Loaded], wrappers: list[Wrapper], target: HtpTarget
 
 
 def _engine_error(runtime: str, what: str, error: Exception) -> EngineError:
-    return EngineError(runtime=runtime, detail=f"{what}: {plugin.one_line(error)}")
+    return EngineError(runtime=runtime, detail=f"{what}: {one_line(error)}")

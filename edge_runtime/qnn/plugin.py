@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edge_bundle.errors import EngineError
+from edge_runtime.one_line import one_line
 from edge_runtime.qnn.wrapper import PROVIDER
 from edge_runtime.quiet_import import import_quietly
 
@@ -92,11 +93,6 @@ def assigned(session: Any) -> list[tuple[str, str, str]]:
         for part in session.get_provider_graph_assignment_info()
         for node in part.get_nodes()
     ]
-
-
-def one_line(error: Exception) -> str:
-    """The message of an error in one line."""
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _offered() -> list[Any]:
