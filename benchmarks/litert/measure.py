@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -17,6 +18,7 @@ from compiler.compilation import Compilation
 from compiler.graph import Graph
 from compiler.measuring.interleaved import race_inputs, time_in_turn
 from compiler.measuring.variant_source import source_of_lowered
+from compiler.metrics.agreement import sqnr_db
 from compiler.passes import lower
 from compiler.pipeline import PASSES, run_passes
 from compiler.progress import Silent
@@ -123,8 +125,8 @@ def _outputs(engine: Engine, samples: Sequence[Mapping[str, Any]]) -> Rows:
 
 
 def _sqnr_db(wanted: Rows, found: Rows) -> float:
-    noise = float(((wanted - found) ** 2).sum())
-    return float("inf") if noise == 0 else 10 * float(np.log10((wanted**2).sum() / noise))
+    ratio = sqnr_db(found, wanted)
+    return math.inf if ratio is None else ratio
 
 
 def _steps(graphs: Mapping[str, Graph], feeds: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, dict[str, Steps]]:

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.dataset import Dataset, row_shape
-from compiler.metrics.labels import values
+from compiler.dataset import Dataset
 from compiler.metrics.means import Means
-from edge_bundle.contract import TensorRule
+from compiler.metrics.whole_output import WholeOutput
 
 
-@dataclass(frozen=True)
-class Cosine:
+class Cosine(WholeOutput):
     """The output may have any shape."""
-
-    rule: TensorRule
-
-    def targets(self, dataset: Dataset, *, file: str) -> NDArray[np.generic]:
-        """Numbers of the output's shape."""
-        return values(dataset, row_shape(self.rule), file=file)
-
-    def targets_of(self, reference: NDArray[np.generic]) -> NDArray[np.generic]:
-        """The fp32 model's own outputs."""
-        return reference
 
     def score(self, outputs: NDArray[np.generic], targets: NDArray[np.generic], dataset: Dataset) -> Means:  # noqa: ARG002
         """The similarity of each sample."""
