@@ -6,8 +6,7 @@ Rules:
     2. A value is stored in exactly one way, whoever reads it. What a node only moves keeps its way.
     3. ``Relu`` and ``Clip`` behind the only reader's node are that node's: the value between the two is not stored.
     4. A layer that is kept reads and gives float (or 16 bits); what only kept layers read is not stored for them.
-    5. Where the device has 16 bits, a head that reads 16 bits gives 16 bits. Where it holds unsigned bytes a last head
-       always does: at steps of 1/256 top answers tie. (Softmax of LiteRT and Vela wants both sides alike, QNN's not.)
+    5. A head that reads 16 bits gives 16 bits: Softmax of LiteRT, of Vela and of Hexagon v68 wants both sides alike.
     6. Where the device has float, nodes without weights are quantized for the sake of layers: those that no chain of
        quantized nodes joins to a quantized layer stay float (a sum of squares between Pow and Sqrt, say).
 """
@@ -245,14 +244,9 @@ class _Placer:
 
     def _widen_heads(self, groups: Mapping[str, str]) -> None:
         """Rule 5."""
-        if self._scheme.fallback is not Fallback.INT16:
-            return
-        always = self._scheme.activations is Activations.UINT8
         for op in self._network.ops:
-            if op.op in HEADS and op.name in self._quantized:
-                last = op.outputs[0] in self._network.outputs
-                if (always and last) or groups[op.inputs[0]] in self._wide_values(groups):
-                    self._wide.add(op.name)
+            if op.op in HEADS and op.name in self._quantized and groups.get(op.inputs[0]) in self._wide_values(groups):
+                self._wide.add(op.name)
 
     def _only_wide(self, name: str) -> bool:
         readers = self._network.readers.get(name, ())
