@@ -42,7 +42,8 @@ MIN_SEARCH_ROWS = 4
 """Fewest samples that a choice is measured on; with less, ranges are minimum and maximum."""
 
 FEW_SAMPLES = 32
-"""With fewer calibration samples channels are not equalised: peaks of single channels are too uncertain."""
+"""With fewer calibration samples only what depthwise layers read is equalised, where no weight pays for it: peaks of
+single channels are too uncertain."""
 
 MIN_GAIN_DB = 0.1
 """Least gain that a choice is kept for, however sure."""
@@ -122,10 +123,11 @@ def _found(plain: _Search) -> Found:
     if len(observed.rows) < MIN_SEARCH_ROWS:
         return Found(graph=graph, recipe=plain.policy(MIN_MAX))
     notes: list[str] = []
-    best, score = plain.start(notes)
+    name, best = plain.start(notes)
+    best, score = plain.round(best, notes)
     chosen = plain
-    if not plain.few and (other := _equalised(plain)) is not None:
-        rival, its_score = other.start([])
+    if (other := _equalised(plain)) is not None:
+        rival, its_score = other.round(with_biases(other.builder, other.policy(name), other.observed), [])
         kept = not score.beats(its_score, MIN_GAIN_DB)
         notes.append(f"Equalisation: {score.mean:.2f} to {its_score.mean:.2f} dB, {_verdict(kept)}.")
         if kept:
@@ -164,8 +166,8 @@ class _Search:
         """Of the whole search, about: policies of two graphs, and corrections."""
         if self.scheme.activations is None:
             return 1
-        graphs = 1 if self.few or self.scheme.activations in WIDE else 2
-        return graphs * (2 + len(self._rivals())) + _CORRECTIONS
+        graphs = 1 if self.scheme.activations in WIDE else 2
+        return 1 + len(self._rivals()) + 2 * graphs + _CORRECTIONS
 
     def candidates(self, group: str) -> Mapping[str, Range]:
         """Ranges that a group may have, by method; its widest member speaks for it."""
@@ -196,8 +198,8 @@ class _Search:
         whole = {group: self.candidates(group)[MIN_MAX] for group in self.groups}
         return Recipe(ranges=ranges, methods=by_value, whole=whole)
 
-    def start(self, notes: list[str]) -> tuple[Recipe, Worth]:
-        """The first policy, or the best of those that are clearly better; then weights rounded for the output."""
+    def start(self, notes: list[str]) -> tuple[str, Recipe]:
+        """The first policy, or the best of those that are clearly better, with biases corrected; and its name."""
         name = MIN_MAX if self.scheme.activations in WIDE else MSE
         best = with_biases(self.builder, self.policy(name), self.observed)
         score = self.trial.worth(best)
@@ -207,12 +209,12 @@ class _Search:
             if its_score.beats(score, MIN_GAIN_DB):
                 name, best, score = rival, other, its_score
         notes.append(f"Ranges by {name}, biases corrected: {score.mean:.2f} dB.")
-        rounded = with_rounding(self.builder, best, self.observed)
-        rounded = with_biases(self.builder, rounded, self.observed)
-        return self._unless_worse(rounded, best, score, notes)
+        return name, best
 
-    def _unless_worse(self, rounded: Recipe, best: Recipe, score: Worth, notes: list[str]) -> tuple[Recipe, Worth]:
+    def round(self, best: Recipe, notes: list[str]) -> tuple[Recipe, Worth]:
         """Weights rounded for the output's sake, unless the samples clearly speak against it."""
+        score = self.trial.worth(best)
+        rounded = with_biases(self.builder, with_rounding(self.builder, best, self.observed), self.observed)
         its_score = self.trial.worth(rounded)
         kept = not score.beats(its_score, MIN_GAIN_DB)
         notes.append(f"Weights rounded for the output: {score.mean:.2f} to {its_score.mean:.2f} dB, {_verdict(kept)}.")
@@ -297,6 +299,8 @@ def _equalised(plain: _Search) -> _Search | None:
         for stream in find_streams(plain.network, plain.layers)
         if not stream.clips or (scheme.activations is not Activations.INT8 and scheme.bits == FULL_BITS)
     ]
+    if plain.few:
+        streams = [stream for stream in streams if all(one.groups == one.channels for one in stream.readers)]
     found = [(stream, best_factors(plain.network, plain.observed, stream, plain.rule)) for stream in streams]
     scaled = [(stream, factors) for stream, factors in found if factors is not None]
     if not scaled:
