@@ -13,7 +13,7 @@ import click
 from benchmarks.quant.quantizers import QUANTIZERS, QuantizerFailedError
 from benchmarks.quant.report import rows, table
 from benchmarks.quant.score import Score, score
-from benchmarks.quant.subjects import NAMES, Subject, subject
+from benchmarks.quant.subjects import FEW, NAMES, Subject, subject
 from benchmarks.rows import Row, skipped, write_rows
 from benchmarks.subjects import DEFAULT_MODELS
 
@@ -28,18 +28,24 @@ def main(models: Path, out: Path, only: tuple[str, ...]) -> None:
     """Compare, write and print."""
     missing: list[Row] = []
     scores: dict[str, dict[str, Score]] = {}
-    held_out: dict[str, int] = {}
+    sizes: dict[str, tuple[int, int]] = {}
     for name in only or NAMES:
         found = subject(name, models)
         if found is None:
             missing.append(skipped(name, f"no model in {models}"))
             continue
-        held_out[name] = len(found.held_out)
-        scores[name] = _compare(found, missing)
-    text = table(scores, held_out, list(QUANTIZERS))
+        for label, one in {name: found, **{f"{name}, {few} rows": found.with_few(few) for few in _few(found)}}.items():
+            sizes[label] = len(one.calibration), len(one.held_out)
+            scores[label] = _compare(one, missing)
+    text = table(scores, sizes, list(QUANTIZERS))
     write_rows([*rows(scores), *missing], out)
     out.with_suffix(".md").write_text(text, encoding="utf-8")
     click.echo(text)
+
+
+def _few(found: Subject) -> list[int]:
+    """Sizes of smaller calibration sets."""
+    return [few for few in FEW if few < len(found.calibration)]
 
 
 def _compare(found: Subject, missing: list[Row]) -> dict[str, Score]:
