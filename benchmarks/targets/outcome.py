@@ -27,9 +27,9 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """One row of ``build/targets.json``: what every row has, and the figures by name.
 
     ``value`` is the SQNR in dB against float (``unit`` "dB"; none where every bit is float's own); ``ok`` is false for
-    faults alone. ``agreement`` is the share of equal first answers (none for one number, and for values), ``cosine`` the
-    mean cosine similarity; ``p50_us`` is missing where nothing here runs at the device's speed, and ``estimate_us`` is
-    then what the vendor's compiler expects. ``placement_pct`` is the share of nodes on the device.
+    faults alone. ``agreement`` is the share of equal first answers (none for one number, and for values), ``cosine``
+    the mean cosine similarity; ``p50_us`` is missing where nothing here runs at the device's speed, and
+    ``estimate_us`` is then what the vendor's compiler expects. ``placement_pct`` is the share of nodes on the device.
     """
 
     name: str
