@@ -45,8 +45,8 @@ FEW_SAMPLES = 32
 """With fewer calibration samples only what depthwise layers read is equalised, where no weight pays for it: peaks of
 single channels are too uncertain."""
 
-MIN_GAIN_DB = 3.0
-"""Least gain for which the rule is departed from, however sure: half a bit. Samples may be variants of a few
+MIN_GAIN_DB = 1.5
+"""Least gain for which the rule is departed from, however sure: a quarter of a bit. Samples may be variants of a few
 recordings, and then resemble each other more than other inputs do."""
 
 MIN_LOCAL_GAIN = 0.9
