@@ -10,9 +10,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-DAMPING = 0.01
-"""Share of the mean input power that is added to the diagonal (GPTQ); more where rows are fewer than inputs, so that
-weights stay near: what rows do not show may happen all the same."""
+DAMPING = 0.1
+"""Share of the mean input power that is added to the diagonal; more where rows are fewer than inputs, so that weights
+stay near: what rows do not show may happen all the same. GPTQ takes 0.01 with far more rows than calibrate here; on
+held-out rows 0.1 is as good or better on every model (0.1 to 1.2 dB)."""
 
 BLOCK = 128
 """Inputs whose errors are passed on within a block before the rest of the channel takes them."""
