@@ -12,6 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from compiler.compilation import Compilation
 from compiler.graph import Graph
@@ -70,7 +74,7 @@ def _with_computed_outputs(graph: Graph, contract: Contract) -> Graph:
     if not missing or any(_open(spec.shape) - {0} for spec in graph.inputs):
         return graph
     try:
-        types = read_graph(graph.model, batch=1, dims={}, bind={}, stage=NAME).types
+        types = read_graph(graph.model, batch=1, dims={}, bind=_constants(contract), stage=NAME).types
     except CompileError:  # a size that depends on data stays open; the comparison with the contract names it
         return graph
     shapes = {
@@ -82,6 +86,15 @@ def _with_computed_outputs(graph: Graph, contract: Contract) -> Graph:
         if len(rules[spec.name]) == types[spec.name].rank
     }
     return summary.summarise(onnx_rewrite.fix_outputs(graph.model, shapes, stage=NAME), stage=NAME)
+
+
+def _constants(contract: Contract) -> dict[str, NDArray[Any]]:
+    """Inputs that the contract lets have one value only: a rate of samples, say, which decides between branches."""
+    return {
+        rule.name: np.full(rule.shape, rule.minimum, rule.dtype.numpy_name)
+        for rule in contract.inputs
+        if rule.minimum is not None and rule.minimum == rule.maximum and DYNAMIC not in rule.shape
+    }
 
 
 def _open(shape: tuple[int, ...]) -> set[int]:

@@ -74,6 +74,12 @@ class Quantizer:
         """
         self._check_keep(keep)
         placement = place(self._network, self._layers, self._scheme, keep)
+        if self._scheme.activations is not None and not placement.reads:
+            raise CompileError(
+                stage=STAGE,
+                detail="expected a layer in the graph itself, got none that values of the graph reach",
+                advice="layers inside If and Loop stay float: compile for fp32 profiles, or export without them",
+            )
         written = write_qdq(self._graph.model, self._builder(placement).plan(self._recipe), stage=STAGE)
         return Quantized(
             scheme=self._scheme,

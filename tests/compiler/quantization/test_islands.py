@@ -12,8 +12,11 @@ from compiler.graph import Graph
 from compiler.importer import onnx_rewrite, summary
 from compiler.importer.qdq_read import read_network
 from compiler.quantization.layers import layers_of
+from compiler.quantization.observe import observe
 from compiler.quantization.placement import place
+from compiler.quantization.quantize import quantize
 from compiler.scheme import Scheme
+from edge_bundle.errors import CompileError
 from hardware_profiles.schema import Activations, Fallback
 from tests.compiler.models import model
 
@@ -58,3 +61,13 @@ def test_who_reads_stored_values(scheme: Scheme, keep: list[str], quantized: set
     placement = place(network, layers_of(network), scheme, dict.fromkeys(keep, "float"))
     readers = Counter(name for name, _ in placement.reads)
     assert {name for name in ("bank", "island", "layer", "joined") if readers[name]} == quantized
+
+
+def test_a_graph_of_islands_is_refused_by_name() -> None:
+    nodes = [helper.make_node("Add", ["x", "x"], ["s"], name="sum"), helper.make_node("Relu", ["s"], ["y"], name="end")]
+    made = model(nodes, inputs={"x": (1, 4)}, outputs={"y": (1, 4)})
+    graph = summary.summarise(onnx_rewrite.canonicalise(made.SerializeToString(), stage="test"), stage="test")
+    rows = [{"x": np.full((1, 4), value, np.float32)} for value in np.linspace(-1, 1, 12)]
+    with pytest.raises(CompileError, match="expected a layer in the graph itself, got none") as caught:
+        quantize(graph, observe(graph, rows), CPU)
+    assert "fp32 profiles" in caught.value.advice
