@@ -34,7 +34,7 @@ from compiler.quantization.placement import place, products_to_float
 from compiler.quantization.ranges import GRID, MIN_MAX, MSE, Rule, candidates, histogram_error
 from compiler.quantization.recipe import Range, Recipe
 from compiler.quantization.streams import find_streams
-from compiler.quantization.trial import Shifts, Trial, Worth, points
+from compiler.quantization.trial import Trial, Worth, points
 from compiler.scheme import Scheme
 from hardware_profiles.schema import Activations
 
@@ -62,9 +62,6 @@ LOCAL = "local"
 WIDE = frozenset({Activations.UINT16, Activations.INT16})
 
 _RIVALS = (MIN_MAX, "percentile 99.999", "percentile 99.99", LOCAL)
-
-_CORRECTIONS = 2
-"""Trials of the answers' own biases: each half's on the other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,8 +129,7 @@ def _found(plain: _Search) -> Found:
         kept = not score.beats(its_score, MIN_GAIN_DB)
         notes.append(f"Equalisation: {score.mean:.2f} to {its_score.mean:.2f} dB, {_verdict(kept)}.")
         if kept:
-            chosen, best, score = other, rival, its_score
-    best = chosen.settle(best, score, notes)
+            chosen, best = other, rival
     return Found(graph=chosen.graph, recipe=replace(best, notes=tuple(notes)))
 
 
@@ -168,7 +164,7 @@ class _Search:
         if self.scheme.activations is None:
             return 1
         graphs = 1 if self.scheme.activations in WIDE else 2
-        return 1 + len(self._rivals()) + 2 * graphs + _CORRECTIONS
+        return 1 + len(self._rivals()) + 2 * graphs
 
     def candidates(self, group: str) -> Mapping[str, Range]:
         """Ranges that a group may have, by method; its widest member speaks for it."""
@@ -224,25 +220,6 @@ class _Search:
     def _rivals(self) -> tuple[str, ...]:
         """Policies beside the first."""
         return () if self.scheme.activations in WIDE else _RIVALS
-
-    def settle(self, best: Recipe, score: Worth, notes: list[str]) -> Recipe:
-        """What is off on average in the answers themselves comes off the last bias, if half of them helps the rest."""
-        even, odd = self.trial.answer_shifts(best)
-        by_odd, by_even = (self.trial.worth(self._shifted(best, half)) for half in (odd, even))
-        crossed = np.empty_like(score.shares)
-        crossed[:, ::2], crossed[:, 1::2] = by_odd.shares[:, ::2], by_even.shares[:, 1::2]
-        its_score = Worth(crossed)
-        if not even or not its_score.beats(score, 0.0):
-            return best
-        notes.append(f"Bias of the answers corrected: {score.mean:.2f} to {its_score.mean:.2f} dB.")
-        return self._shifted(best, {name: (even[name] + odd[name]) / 2.0 for name in even})
-
-    def _shifted(self, recipe: Recipe, shifts: Shifts) -> Recipe:
-        biases = dict(recipe.biases)
-        for name, shift in shifts.items():
-            bias = biases.get(name, self.builder.float_bias(self.layers[name]))
-            biases[name] = (bias + shift).astype(np.float32)
-        return replace(recipe, biases=biases)
 
     def _grid(self, group: str) -> dict[str, Range]:
         """The grid that an input lies on."""

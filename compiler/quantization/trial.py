@@ -15,15 +15,9 @@ from compiler.importer.qdq_network import Network
 from compiler.importer.qdq_write import write_qdq
 from compiler.quantization.build import Builder
 from compiler.quantization.evaluate import STAGE, Values, decibels, values_of
-from compiler.quantization.layers import Layer
 from compiler.quantization.observed import Observed
 from compiler.quantization.operators import HEADS
 from compiler.quantization.recipe import Recipe
-from compiler.quantization.streams import SHAPES
-
-Shifts = dict[str, NDArray[np.float64]]
-"""By layer, one number per channel."""
-
 
 TINY = 1e-300
 """Least that is divided by: where nothing is, nothing differs."""
@@ -75,34 +69,6 @@ class Trial:
         names = [written.seen.get(name, name) for name in self._points]
         found = values_of(written.model, list(dict.fromkeys(names)), self._rows, fused=True)
         return Worth(np.stack([_noise(self._wanted[a], found[b]) for a, b in zip(self._points, names, strict=True)]))
-
-    def answer_shifts(self, recipe: Recipe) -> tuple[Shifts, Shifts]:
-        """What the float model's answers are more, on average, by the layer that gives them and its channels.
-
-        One on every other sample, one on the rest.
-        """
-        written = write_qdq(self._graph.model, self._builder.plan(recipe), stage=STAGE, checked=False)
-        givers = {point: layer for point in self._points if (layer := self._giver(point)) is not None}
-        names = {point: written.seen.get(point, point) for point in givers}
-        found = values_of(written.model, list(dict.fromkeys(names.values())), self._rows, fused=True)
-        shifts: tuple[Shifts, Shifts] = ({}, {})
-        for point, layer in givers.items():
-            gaps = [
-                np.subtract(a, b, dtype=np.float64).reshape(-1)
-                for a, b in zip(self._wanted[point], found[names[point]], strict=True)
-            ]
-            if all(gap.size == layer.channels for gap in gaps):
-                for half, begin in zip(shifts, (0, 1), strict=True):
-                    half[layer.name] = np.asarray(np.mean(gaps[begin::2], axis=0), dtype=np.float64)
-        return shifts
-
-    def _giver(self, point: str) -> Layer | None:
-        """The layer with a bias that gives a value, but for reshapes."""
-        op = self._builder.network.makers.get(point)
-        while op is not None and op.op in SHAPES:
-            op = self._builder.network.makers.get(op.inputs[0])
-        layer = self._builder.layers.get(op.name) if op is not None else None
-        return layer if layer is not None and layer.bias else None
 
 
 def _noise(wanted: Sequence[NDArray[Any]], found: Sequence[NDArray[Any]]) -> NDArray[np.float64]:
