@@ -57,7 +57,11 @@ def test_quantized_graphs(made: tuple[ModelProto, NDArray[Any]]) -> None:
     Its fused average pooling rounds ties otherwise than the operators it stands for, so either answer is right.
     """
     model, x = made
-    data = quantized(model, x)
+    try:
+        data = quantized(model, x)
+    except CompileError as error:
+        assume("expected a layer in the graph itself" not in error.detail)  # nothing there is worth quantizing
+        raise
     try:
         want = reference(data, x, fused=True)
     except CompileError:
