@@ -25,11 +25,21 @@ STORED_RANGE = {
 
 @dataclass(frozen=True)
 class Affine:
-    """How a tensor of activations is stored: one scale (a float32 number) and one zero point of type ``dtype``."""
+    """How a tensor of activations is stored: one scale (a float32 number) and one zero point of type ``dtype``.
+
+    ``highest`` is the largest stored value where the scheme uses fewer than the type has.
+    """
 
     scale: float
     zero_point: int
     dtype: str
+    highest: int | None = None
+
+    @property
+    def stored(self) -> tuple[int, int]:
+        """Lowest and highest stored value."""
+        low, high = STORED_RANGE[self.dtype]
+        return low, high if self.highest is None else self.highest
 
     @property
     def range(self) -> tuple[float, float]:

@@ -44,7 +44,7 @@ def affine_of(low: float, high: float, activations: Activations, bits: int = FUL
         last = first + (1 << bits) - 1
     scale = _float32((high - low) / (last - first))
     zero = int(np.clip(np.rint(first - low / scale), first, last))
-    return Affine(scale, zero, dtype)
+    return Affine(scale, zero, dtype, highest=last if bits < FULL_BITS else None)
 
 
 def highest_stored(dtype: str, bits: int) -> int:
@@ -53,12 +53,12 @@ def highest_stored(dtype: str, bits: int) -> int:
     return last if bits >= FULL_BITS else first + (1 << bits) - 1
 
 
-def round_trip(values: NDArray[np.floating[Any]], affine: Affine, highest: int | None = None) -> NDArray[np.float32]:
+def round_trip(values: NDArray[np.floating[Any]], affine: Affine) -> NDArray[np.float32]:
     """What is left of float values once stored (round half to even, saturate) and read again; float32, same shape."""
-    low, high = STORED_RANGE[affine.dtype]
+    low, high = affine.stored
     scale = np.float32(affine.scale)
     stored = np.rint(values.astype(np.float32) / scale)
-    stored = np.clip(stored, low - affine.zero_point, (high if highest is None else highest) - affine.zero_point)
+    stored = np.clip(stored, low - affine.zero_point, high - affine.zero_point)
     return np.asarray(stored * scale, dtype=np.float32)
 
 

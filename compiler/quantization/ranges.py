@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from compiler.importer.qdq_plan import STORED_RANGE, Affine
+from compiler.importer.qdq_plan import Affine
 from compiler.quantization.histogram import Distribution
 from compiler.quantization.recipe import Range
 
@@ -70,7 +70,7 @@ def histogram_error(seen: Distribution, affine: Affine) -> float:
 
 
 def _round_trip(values: NDArray[np.float64], affine: Affine) -> NDArray[np.float64]:
-    first, last = STORED_RANGE[affine.dtype]
+    first, last = affine.stored
     stored = np.clip(np.rint(values / affine.scale), first - affine.zero_point, last - affine.zero_point)
     return np.asarray(stored * affine.scale, dtype=np.float64)
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compiler.importer.qdq_plan import STORED_RANGE
-from compiler.quantization.affine import affine_of, highest_stored, round_trip
+from compiler.quantization.affine import affine_of, round_trip
 from hardware_profiles.schema import Activations
 
 numbers = st.floats(-1e4, 1e4, width=32)
@@ -40,7 +40,7 @@ def test_what_lies_in_the_range_errs_by_half_a_step(a: float, b: float, activati
     bits = bits if activations is Activations.UINT8 else 8
     affine = affine_of(low, high, activations, bits)
     values = np.linspace(low, high, 101, dtype=np.float32)
-    got = round_trip(values, affine, highest_stored(affine.dtype, bits))
+    got = round_trip(values, affine)
     # the zero point is rounded too, so an end of the range may lie half a step outside
     assert np.abs(got - values).max() <= affine.scale * (1.0 + 1e-3)
     assert round_trip(np.zeros(1, np.float32), affine)[0] == 0.0
@@ -54,3 +54,9 @@ def test_storing_twice_is_storing_once(a: float, b: float, activations: Activati
     affine = affine_of(min(a, b), max(a, b), activations)
     once = round_trip(np.linspace(-2e4, 2e4, 257, dtype=np.float32), affine)
     np.testing.assert_array_equal(round_trip(once, affine), once)
+
+
+def test_seven_bits_saturate_at_127() -> None:
+    affine = affine_of(0.0, 127.0, Activations.UINT8, 7)
+    assert affine.stored == (0, 127)
+    assert round_trip(np.asarray([126.0, 127.0, 255.0]), affine).tolist() == [126.0, 127.0, 127.0]
