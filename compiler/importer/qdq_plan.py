@@ -44,7 +44,7 @@ class Affine:
     @property
     def range(self) -> tuple[float, float]:
         """Lowest and highest real value."""
-        low, high = STORED_RANGE[self.dtype]
+        low, high = self.stored
         return (low - self.zero_point) * self.scale, (high - self.zero_point) * self.scale
 
 

@@ -47,12 +47,6 @@ def affine_of(low: float, high: float, activations: Activations, bits: int = FUL
     return Affine(scale, zero, dtype, highest=last if bits < FULL_BITS else None)
 
 
-def highest_stored(dtype: str, bits: int) -> int:
-    """The largest stored value that a scheme of ``bits`` uses."""
-    first, last = STORED_RANGE[dtype]
-    return last if bits >= FULL_BITS else first + (1 << bits) - 1
-
-
 def round_trip(values: NDArray[np.floating[Any]], affine: Affine) -> NDArray[np.float32]:
     """What is left of float values once stored (round half to even, saturate) and read again; float32, same shape."""
     low, high = affine.stored

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from compiler.importer.qdq_network import Network
 from compiler.importer.qdq_plan import Affine, Place, QdqPlan, Weights
-from compiler.quantization.affine import FULL_BITS, affine_of, highest_stored, stored_constant
+from compiler.quantization.affine import FULL_BITS, affine_of, stored_constant
 from compiler.quantization.layers import Layer
 from compiler.quantization.placement import Placement, clip_bounds
 from compiler.quantization.recipe import Recipe
@@ -143,8 +143,7 @@ class Builder:
         found = set()
         for node, value in self.placement.fused.items():
             affine = stored[value]
-            highest = highest_stored(affine.dtype, self.scheme.bits)
-            low, high = affine.range[0], (highest - affine.zero_point) * affine.scale
+            low, high = affine.range
             first, last = clip_bounds(self.network, self.network.by_name[node])
             slack = affine.scale * BOUND_SLACK
             if low >= first - slack and high <= last + slack:

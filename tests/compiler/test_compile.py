@@ -1,11 +1,7 @@
-"""The whole path: what a compile makes, and what it leaves alone when it fails."""
+"""The whole path: what a compile makes, and what it refuses."""
 
 from __future__ import annotations
 
-import errno
-import os
-import shutil
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,24 +14,17 @@ from onnx import helper, numpy_helper  # noqa: TID251
 from sklearn.metrics import accuracy_score
 
 from compiler.compile import CompileResult, compile_bundle
-from compiler.dataset import load_evaluation
-from compiler.measuring import fresh_process
-from compiler.measuring.fresh_process import digest_outputs, run_in_fresh_process
 from compiler.measuring.goldens import SAMPLES
-from compiler.passes import package
 from compiler.progress import Silent
 from compiler.publishing.publish import staging_dir
-from compiler.tool_process import ToolCall, ToolRun, watch_tool
 from edge_bundle.contract_file import contract_digest, load_contract
 from edge_bundle.digest import sha256_digest
 from edge_bundle.errors import (
     CompileError,
-    ConflictError,
     ContractNotMetError,
     EngineError,
     InvalidInputError,
     LimitExceededError,
-    UnavailableError,
 )
 from edge_bundle.golden import check_golden
 from edge_bundle.manifest import NumericClass, Precision
@@ -195,69 +184,6 @@ def test_latency_beyond_the_contract(tmp_path: Path) -> None:
         compile_bundle(classifier_job(tmp_path, contract=contract))
 
 
-def test_another_bundle_is_replaced_only_by_force(tmp_path: Path) -> None:
-    request = classifier_job(tmp_path)
-    first = compile_bundle(request)
-    with pytest.raises(ConflictError, match="got an older bundle") as refusal:
-        compile_bundle(request)
-    assert "--force" in refusal.value.advice
-    again = compile_bundle(replace(request, force=True))
-    assert again.bundle_digest == first.bundle_digest
-    verified(request.out_dir)
-
-
-@pytest.mark.parametrize("force", [False, True])
-def test_other_things_are_never_replaced(tmp_path: Path, force: bool) -> None:
-    request = replace(classifier_job(tmp_path), force=force)
-    request.out_dir.mkdir()
-    (request.out_dir / "thesis.tex").write_text("ten years of work")
-    with pytest.raises(ConflictError, match="got something that is not a bundle"):
-        compile_bundle(request)
-    assert (request.out_dir / "thesis.tex").read_text() == "ten years of work"
-
-
-def test_a_failed_compile_keeps_the_older_bundle(tmp_path: Path) -> None:
-    request = classifier_job(tmp_path)
-    first = compile_bundle(request)
-    contract = contract_text(inputs={"x": (-1, 4)}, outputs={"y": (-1, 3)}, extra="[latency]\np99_ms = 0.000001")
-    request.contract_path.write_text(contract)
-    with pytest.raises(ContractNotMetError):
-        compile_bundle(replace(request, force=True))
-    assert verified(request.out_dir).bundle_digest == first.bundle_digest
-
-
-@pytest.mark.parametrize("fault", [errno.ENOSPC, errno.EROFS], ids=["full", "read-only"])
-def test_a_disk_that_takes_nothing_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: int) -> None:
-    def write_bundle(*_: object) -> None:
-        raise OSError(fault, os.strerror(fault))
-
-    monkeypatch.setattr(package, "write_bundle", write_bundle)
-    request = classifier_job(tmp_path)
-    with pytest.raises(UnavailableError) as refusal:
-        compile_bundle(request)
-    assert str(refusal.value) == f"disk under {request.out_dir.parent} is unavailable: {os.strerror(fault)}"
-    assert not staging_dir(request.out_dir).exists()
-
-
-def test_a_full_disk_under_the_tools_is_the_one_that_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tools work in TMPDIR, which is often a small file system of its own."""
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    real = shutil.disk_usage
-    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
-    monkeypatch.setattr(
-        shutil, "disk_usage", lambda place: real(place)._replace(free=0) if place == scratch else real(place)
-    )
-
-    def write_bundle(*_: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(package, "write_bundle", write_bundle)
-    with pytest.raises(UnavailableError, match=f"disk under {scratch} is unavailable") as refusal:
-        compile_bundle(classifier_job(tmp_path))
-    assert "TMPDIR" in refusal.value.advice
-
-
 def test_a_place_that_cannot_be_written_is_told_before_any_pass(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     request = replace(classifier_job(tmp_path), out_dir=tmp_path / "file" / "bundle")
@@ -265,19 +191,6 @@ def test_a_place_that_cannot_be_written_is_told_before_any_pass(tmp_path: Path) 
     with pytest.raises(NotADirectoryError):
         compile_bundle(request, progress=seen)
     assert not seen.stages
-
-
-def test_a_compile_killed_while_it_replaced_a_bundle(tmp_path: Path) -> None:
-    """Between its two renames the older bundle is only aside; the next compile finds it, complete, and says so."""
-    request = classifier_job(tmp_path)
-    first = compile_bundle(request)
-    request.out_dir.rename(tmp_path / ".bundle.old")
-    staging_dir(request.out_dir).mkdir()
-    with pytest.raises(ConflictError, match="got an older bundle"):
-        compile_bundle(request)
-    assert verified(request.out_dir).bundle_digest == first.bundle_digest
-    compile_bundle(replace(request, force=True))
-    assert not staging_dir(request.out_dir).exists()
 
 
 @pytest.mark.parametrize(
@@ -366,51 +279,3 @@ def test_scores_that_are_not_numbers(tmp_path: Path) -> None:
     )
     with pytest.raises(EngineError, match="sample 0, output 'y': expected finite scores"):
         compile_bundle(request)
-
-
-def test_memory_is_measured_in_a_process_of_its_own(digits: CompileResult) -> None:
-    """This process holds a large block that must not be counted."""
-    block = b"\1" * (200 << 20)
-    variant = verified(digits.bundle_dir).variants["cpu-fp32"]
-    row = load_evaluation(DIGITS / "evaluation.npz", variant.contract.inputs).row(0)
-    inputs = {name: to_tensor(array) for name, array in row.items()}
-    assert run_in_fresh_process(source_of(variant.manifest, variant.files), [inputs]).peak_rss_bytes < 150 << 20
-    assert len(block) == 200 << 20
-
-
-def test_the_callers_folder_cannot_shadow_the_child(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, digits: CompileResult
-) -> None:
-    (tmp_path / "compiler.py").write_text("raise SystemExit('shadowed')")
-    monkeypatch.chdir(tmp_path)
-    variant = verified(digits.bundle_dir).variants["cpu-fp32"]
-    golden = variant.goldens[0]
-    fresh = run_in_fresh_process(source_of(variant.manifest, variant.files), [golden.inputs])
-    assert fresh.peak_rss_bytes > 10 << 20
-    assert fresh.answers == (digest_outputs({name: bytes(one.data) for name, one in golden.outputs.items()}),)
-
-
-def test_the_child_answers_every_row_whatever_memory_held(
-    digits: CompileResult, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    variant = verified(digits.bundle_dir).variants["wasm-simd128-int8"]
-    rows = [golden.inputs for golden in variant.goldens]
-    asked: list[str | None] = []
-
-    def watch(call: ToolCall) -> ToolRun:
-        asked.append(call.environment.get("MALLOC_PERTURB_"))
-        return watch_tool(call)
-
-    monkeypatch.setattr(fresh_process, "watch_tool", watch)
-    source = source_of(variant.manifest, variant.files)
-    plain, filled = (run_in_fresh_process(source, rows, filled_memory=filled) for filled in (False, True))
-    assert asked == [None, "165"]
-    assert plain.answers == filled.answers
-    outputs = ({name: bytes(one.data) for name, one in golden.outputs.items()} for golden in variant.goldens)
-    assert plain.answers == tuple(map(digest_outputs, outputs))
-
-
-def test_a_child_that_fails_says_why(digits: CompileResult) -> None:
-    variant = verified(digits.bundle_dir).variants["cpu-fp32"]
-    with pytest.raises(EngineError, match=r"running in a fresh process failed with exit status 1: .*EngineError"):
-        run_in_fresh_process(source_of(variant.manifest, variant.files), [{}])
