@@ -10,6 +10,7 @@ from compiler.metrics.text import counted_text
 from compiler.promises import shortfall
 from compiler.request import CompileRequest
 from edge_bundle.contract import Contract
+from edge_bundle.errors import DeviceMissingError
 from edge_bundle.keys import SigningKey
 from hardware_profiles.loader import load_profile
 from skerry.demo.claims import Claim, holds
@@ -76,8 +77,9 @@ def judge(result: CompileResult, contract: Contract) -> list[Claim]:
     expected = f"at least {MIN_PROFILES} profiles on {MIN_RUNTIMES} runtimes"
     claims += [
         holds(
-            ACT, f"{refusal.profile.name}: refused by name, the others go on", str(refusal.error) != "",
-            f"{refusal.error.name} in pass {refusal.stage}", expected="a named error",
+            ACT, f"{refusal.profile.name}: no such device here, refused by name, the others go on",
+            isinstance(refusal.error, DeviceMissingError), f"{refusal.error.name} in pass {refusal.stage}",
+            expected=DeviceMissingError.__name__,
         )
         for refusal in result.refused
     ]  # fmt: skip

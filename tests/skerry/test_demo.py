@@ -15,14 +15,19 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from compiler.compilation import Refusal
+from compiler.compile import CompileResult
+from compiler.recomputing.recomputed import Row
 from edge_bundle.contract_file import load_contract
-from edge_bundle.errors import RollbackError
+from edge_bundle.errors import DeviceMissingError, RollbackError, SkerryError, ToolFailedError
 from edge_bundle.layout import Layout
 from edge_bundle.manifest import NumericClass, Precision
 from edge_bundle.proof import AgreementProof, Proof
 from edge_bundle.walk import walk_source
 from fleet_hub.api import RolloutNodeRow
-from skerry.demo import act4_serve, act6_attacks, act7_models
+from hardware_profiles.loader import load_profile
+from skerry.demo import act1_compile, act2_sign, act4_serve, act6_attacks, act7_models
+from skerry.demo.act2_sign import Signed
 from skerry.demo.act4_serve import Pass, Served
 from skerry.demo.act6_attacks import Attack, Attacks
 from skerry.demo.act7_models import ServedModel
@@ -44,6 +49,36 @@ def proof(compiled: Compiled) -> Proof:
     with Layout.open(compiled.bundle) as layout:
         policy = trust_policy((compiled.keys / "alice.pub",), None)
         return walk_source(layout.index, layout, policy).proofs["cpu-int8"]
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        pytest.param(DeviceMissingError(runtime="openvino", expected="NPU", got="CPU"), False, id="no such device"),
+        pytest.param(ToolFailedError(tool="the tool", what="crashed"), True, id="a fault is no refusal"),
+    ],
+)
+def test_a_refused_profile_has_to_lack_its_device(proof: Proof, error: SkerryError, told: bool) -> None:
+    refusal = Refusal(profile=load_profile("openvino-npu"), stage="lower", error=error)
+    result = CompileResult(
+        name="m", version="1.0.0", bundle_digest="", release_index_digest="", model_digest="",
+        reference=proof.accuracy, variants=(), refused=(refusal,), quantized=(), races=(), stages=(), signed_by=(),
+        bundle_dir=Path(), ml_bom_path=Path(), provenance_path=Path(), attestations_path=Path(),
+    )  # fmt: skip
+    names = failed(act1_compile.judge(result, load_contract(EXAMPLE / "contract.toml")))
+    assert any("openvino-npu" in name for name in names) is told
+
+
+@pytest.mark.parametrize("ok", [True, False])
+def test_a_figure_that_does_not_hold_fails(compiled: Compiled, ok: bool) -> None:
+    with Layout.open(compiled.bundle) as layout:
+        release = walk_source(layout.index, layout, trust_policy((compiled.keys / "alice.pub",), None))
+    figures = tuple(
+        Row(profile="cpu-int8", figure=figure, signed=1, recomputed=1, ok=holds)
+        for figure, holds in (("samples", True), ("accuracy", ok), ("p50 us", None))
+    )
+    names = failed(act2_sign.judge(Signed(release, release.bundle_digest, figures)))
+    assert ("signed figures that hold when measured again" in names) is not ok
 
 
 def served(proof: Proof) -> Served:
